@@ -1,0 +1,17 @@
+//! Where pictures and their names come from: folders, lists of files, tables.
+//!
+//! [`discover`] yields every picture below the given paths, with its identity,
+//! and says of every other entry why it is none. [`NamesTable`] joins display
+//! names and attributes to them. Nothing is decoded here, and nothing found is
+//! dropped without a word.
+
+mod discover;
+mod format;
+mod names;
+mod names_csv;
+mod source;
+
+pub use discover::{Entries, Found, Roots, Skip, discover};
+pub use format::{Format, HEAD_BYTES};
+pub use names::{KEY_COLUMNS, NAME_COLUMNS, NamesError, NamesOptions, NamesTable, readable_stem};
+pub use source::{Candidate, Source};

@@ -1,0 +1,112 @@
+//! What a picture is called: its source, relative path and id.
+
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use crate::entity::ImageId;
+
+/// A folder of pictures under a name of its own. The name and the relative
+/// path make the id, so a folder may move without its pictures becoming others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// Name; the folder's own, unless one was given.
+    pub name: String,
+    /// Absolute path of the folder.
+    pub root: PathBuf,
+}
+
+/// A picture that discovery found.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// Primary key.
+    pub id: ImageId,
+    /// Absolute path.
+    pub path: PathBuf,
+    /// `path` as text.
+    pub path_text: String,
+    /// Path below the source's root, with `/` between its parts.
+    pub relative: String,
+    /// Size in bytes when it was found.
+    pub bytes: u64,
+    /// Modification time, in seconds since 1970 (UTC).
+    pub modified: i64,
+}
+
+impl Source {
+    /// The folder `root`, called `name` or after itself.
+    ///
+    /// # Errors
+    /// The folder cannot be resolved.
+    pub fn new(root: &Path, name: Option<&str>) -> std::io::Result<Self> {
+        let root = root.canonicalize()?;
+        let own_name = || match root.file_name() {
+            Some(name) => name.to_string_lossy().into_owned(),
+            None => "root".to_owned(),
+        };
+        Ok(Self {
+            name: name.map_or_else(own_name, str::to_owned),
+            root,
+        })
+    }
+
+    /// The picture at `path`; `None` where the path is not below the root, or
+    /// is not UTF-8, which neither Milvus nor JSON can hold.
+    pub fn candidate(&self, path: PathBuf, metadata: &Metadata) -> Option<Candidate> {
+        let path_text = path.to_str()?.to_owned();
+        let relative = relative_text(path.strip_prefix(&self.root).ok()?)?;
+        Some(Candidate {
+            id: ImageId::new(&self.name, &relative),
+            bytes: metadata.len(),
+            modified: modified_seconds(metadata),
+            path,
+            path_text,
+            relative,
+        })
+    }
+}
+
+fn relative_text(path: &Path) -> Option<String> {
+    let parts: Option<Vec<&str>> = path.iter().map(|part| part.to_str()).collect();
+    Some(parts?.join("/"))
+}
+
+/// Whole seconds since 1970; 0 where the file system keeps no time.
+pub(super) fn modified_seconds(metadata: &Metadata) -> i64 {
+    let Ok(modified) = metadata.modified() else {
+        return 0;
+    };
+    match modified.duration_since(UNIX_EPOCH) {
+        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_moved_folder_keeps_its_ids() {
+        let dir = tempfile::tempdir().unwrap();
+        let ids: Vec<ImageId> = ["a/shop", "b/shop"]
+            .into_iter()
+            .map(|root| {
+                let root = dir.path().join(root);
+                std::fs::create_dir_all(root.join("dress")).unwrap();
+                let file = root.join("dress/1.jpg");
+                std::fs::write(&file, "x").unwrap();
+                let source = Source::new(&root, None).unwrap();
+                assert_eq!(source.name, "shop");
+                let file = file.canonicalize().unwrap();
+                let candidate = source
+                    .candidate(file.clone(), &file.metadata().unwrap())
+                    .unwrap();
+                assert_eq!(candidate.relative, "dress/1.jpg");
+                candidate.id
+            })
+            .collect();
+        assert_eq!(ids[0], ids[1]);
+        assert_eq!(ids[0], ImageId::new("shop", "dress/1.jpg"));
+    }
+}

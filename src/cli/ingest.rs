@@ -1,0 +1,232 @@
+//! `ingest`: pictures into a collection.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+
+use super::failure::{Exit, Failure};
+use super::ingest_args::{IngestArgs, NamesArgs, PaceArgs, SummaryFormat, index};
+use super::ingest_report;
+use super::progress::Progress;
+use super::settings;
+use super::signals::cancel_on_signal;
+use super::terminal::{self, complain, tell};
+use crate::catalog::{Entries, NamesOptions, NamesTable, Roots};
+use crate::config::ImageLimits;
+use crate::embed::Runtime;
+use crate::ingest::{Cancel, Ingest, Pace, Pictures, Report, Target};
+use crate::model::Model;
+use crate::store::{ModelMark, Store};
+
+/// The model where nothing says otherwise.
+const DEFAULT_MODEL: &str = "clip-vit-b-32";
+
+/// How long transient faults of the server are waited out.
+const RETRY: Duration = Duration::from_secs(60);
+
+/// Runs the command.
+pub fn main() -> ExitCode {
+    terminal::main(|args: &IngestArgs| &args.common, run)
+}
+
+async fn run(args: IngestArgs) -> Result<Exit, Failure> {
+    let file = args.places.file()?;
+    let settings = Settings::new(&args, &file)?;
+    let names = read_names(&args.names, args.common.quiet)?;
+    let entries = entries(&args)?;
+    let progress = Progress::start(args.common.quiet, args.rejects.as_deref())?;
+
+    // What can be wrong here is found before anything is asked over there.
+    let dirs = args.places.model_dirs(&file);
+    let wanted = args.model.as_ref().or(file.model.as_ref());
+    let wanted = wanted.map(|name| dirs.open(name)).transpose()?;
+    let store = Store::connect(&args.milvus.connection(&file, RETRY)?).await?;
+    let model = match wanted {
+        Some(model) => model,
+        None => dirs.open(&usual_model(&store, &settings.target.collection).await?)?,
+    };
+    let model_name = model.manifest.name.clone();
+    let names_facts = names.as_ref().map(ingest_report::NamesFacts::new);
+    let (ingest, limits) = open(&args.pace, store, model)?;
+    let pictures = Pictures {
+        entries,
+        roots: settings.roots,
+        names,
+        limits,
+    };
+    let cancel = Cancel::default();
+    cancel_on_signal(cancel.clone());
+    let collection = settings.target.collection.clone();
+    let observer = Arc::new(progress);
+    let report = ingest
+        .run(
+            settings.target,
+            pictures,
+            Arc::<Progress>::clone(&observer),
+            cancel,
+        )
+        .await?;
+    observer.finish()?;
+    let view = ingest_report::View {
+        collection: &collection,
+        model: &model_name,
+        dry_run: args.dry_run,
+        report: &report,
+        names: names_facts,
+    };
+    match args.format {
+        SummaryFormat::Json => terminal::print(|out| ingest_report::write_json(&view, out))?,
+        SummaryFormat::Text if args.common.quiet => {}
+        SummaryFormat::Text => terminal::print(|out| ingest_report::write_text(&view, out))?,
+    }
+    Ok(exit(report))
+}
+
+fn exit(report: Report) -> Exit {
+    let counts = report.counts;
+    match report.fatal {
+        Some(error) => {
+            complain(&error.into());
+            Exit::Failed
+        }
+        None if counts.cancelled > 0 || report.interrupted => Exit::Interrupted,
+        None if counts.rejected + counts.failed > 0 => Exit::Incomplete,
+        None => Exit::Done,
+    }
+}
+
+/// What can be checked before anything is opened.
+struct Settings {
+    target: Target,
+    roots: Roots,
+}
+
+impl Settings {
+    fn new(args: &IngestArgs, file: &settings::File) -> Result<Self, Failure> {
+        let collection = args.collection.clone().or_else(|| file.collection.clone());
+        let collection = collection.ok_or_else(|| {
+            Failure::new(
+                anyhow!("no collection is named"),
+                "name one with --collection, MILVUS_COLLECTION, or `collection` in the configuration file",
+            )
+        })?;
+        if args.paths.is_empty() && args.files_from.is_none() {
+            return Err(Failure::new(
+                anyhow!("no pictures are named"),
+                "name folders or files, or a list with --files-from",
+            ));
+        }
+        let root = args
+            .identity
+            .root
+            .as_ref()
+            .map(|root| {
+                root.canonicalize()
+                    .with_context(|| format!("cannot use --root {}", root.display()))
+            })
+            .transpose()
+            .map_err(Failure::plain)?;
+        Ok(Self {
+            target: Target {
+                collection,
+                index: index(&args.index, &file.index)?,
+                dry_run: args.dry_run,
+            },
+            roots: Roots {
+                root,
+                name: args.identity.source.clone(),
+            },
+        })
+    }
+}
+
+fn read_names(args: &NamesArgs, quiet: bool) -> Result<Option<NamesTable>, Failure> {
+    /// Bad rows that are told one by one.
+    const TOLD: usize = 10;
+    let Some(path) = &args.names else {
+        return Ok(None);
+    };
+    let options = NamesOptions {
+        key_column: args.names_key.clone(),
+        name_column: args.names_column.clone(),
+    };
+    let table = NamesTable::read(path, &options)?;
+    if !quiet {
+        for row in table.bad_rows.iter().take(TOLD) {
+            tell(&format!(
+                "warning: {}:{}: {}",
+                path.display(),
+                row.line,
+                row.reason
+            ));
+        }
+        if table.bad_rows.len() > TOLD {
+            tell(&format!(
+                "warning: {}: {} more rows cannot be used",
+                path.display(),
+                table.bad_rows.len() - TOLD
+            ));
+        }
+    }
+    Ok(Some(table))
+}
+
+fn entries(args: &IngestArgs) -> Result<Entries, Failure> {
+    let list: Option<Box<dyn BufRead + Send>> = match &args.files_from {
+        None => None,
+        Some(path) if path == Path::new("-") => Some(Box::new(BufReader::new(std::io::stdin()))),
+        Some(path) => {
+            let file = File::open(path)
+                .with_context(|| format!("cannot read the list {}", path.display()))
+                .map_err(Failure::plain)?;
+            Some(Box::new(BufReader::new(file)))
+        }
+    };
+    Ok(Entries::new(args.paths.clone(), list))
+}
+
+/// The model that filled the collection, else the default one.
+async fn usual_model(store: &Store, collection: &str) -> Result<String, Failure> {
+    let found = store.find_collection(collection).await?;
+    let mark = found.and_then(|found| found.mark);
+    Ok(mark.map_or_else(|| DEFAULT_MODEL.to_owned(), |mark| mark.model))
+}
+
+fn open(args: &PaceArgs, store: Store, model: Model) -> Result<(Ingest, ImageLimits), Failure> {
+    let fingerprint = model.verify()?;
+    let runtime = match &model.manifest.vision.onnx {
+        Some(_) => Some(Runtime::load()?),
+        None => None,
+    };
+    let mark = ModelMark {
+        model: model.manifest.name.clone(),
+        fingerprint: fingerprint.to_string(),
+    };
+    let (workers, threads) = super::pace::workers_and_threads(
+        &model,
+        args.workers.map(usize::from),
+        args.threads.map(usize::from),
+    );
+    let pace = Pace {
+        workers,
+        threads,
+        batch_images: usize::from(args.batch),
+        batch_bytes: usize::try_from(args.upsert_bytes).unwrap_or(usize::MAX),
+        upserts_in_flight: usize::from(args.upserts_in_flight),
+        linger: Duration::from_secs(5),
+    };
+    tracing::debug!(?pace, "pace");
+    let limits = ImageLimits {
+        max_file_bytes: args.max_file_bytes,
+        max_pixels: args.max_pixels,
+    };
+    Ok((
+        Ingest::open(store, model, mark, runtime.as_ref(), pace)?,
+        limits,
+    ))
+}

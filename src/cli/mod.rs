@@ -1,0 +1,18 @@
+//! The command lines: flags, environment and configuration file become
+//! validated settings, a use-case runs, and its result becomes output and an
+//! exit code. The only room that knows clap, terminals and the environment.
+
+pub mod ingest;
+pub mod models;
+pub mod search;
+
+mod failure;
+mod ingest_args;
+mod ingest_report;
+mod pace;
+mod progress;
+mod settings;
+mod signals;
+mod terminal;
+
+pub use failure::{Exit, Failure};

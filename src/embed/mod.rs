@@ -1,0 +1,20 @@
+//! Tensors and texts to vectors: the only room that uses ONNX Runtime and the
+//! tokenisers.
+//!
+//! [`Runtime`] loads the shared library, [`VisionTower`] and [`TextTower`] hold
+//! one open graph each. A tower is checked against the manifest when it is
+//! opened, so that a wrong name, type or dimension is found before the first
+//! picture is read. A tower belongs to one thread at a time.
+
+mod error;
+mod graph;
+mod runtime;
+mod text;
+mod vector;
+mod vision;
+
+pub use error::{BadVector, EmbedError, Said};
+pub use runtime::{RUNTIME_VERSION, Runtime};
+pub use text::{EmbeddedText, TextTower};
+pub use vector::norm;
+pub use vision::VisionTower;

@@ -1,0 +1,63 @@
+//! The last step of every embedding: a finite vector of the stated length.
+
+use super::error::BadVector;
+use crate::entity::Embedding;
+use crate::model::Normalise;
+
+/// Normalises a pooled vector as the manifest says.
+///
+/// # Errors
+/// It is not finite, or has no direction where one is needed.
+pub(super) fn finish(mut vector: Vec<f32>, normalise: Normalise) -> Result<Embedding, BadVector> {
+    if !vector.iter().all(|number| number.is_finite()) {
+        return Err(BadVector::NotFinite);
+    }
+    if normalise == Normalise::L2 {
+        let norm = norm(&vector);
+        if norm == 0.0 {
+            return Err(BadVector::Zero);
+        }
+        for number in &mut vector {
+            #[expect(clippy::cast_possible_truncation, reason = "back to the stored width")]
+            let unit = (f64::from(*number) / norm) as f32;
+            *number = unit;
+        }
+    }
+    Ok(vector)
+}
+
+/// Euclidean length, summed in 64 bits.
+pub fn norm(vector: &[f32]) -> f64 {
+    vector
+        .iter()
+        .map(|number| f64::from(*number) * f64::from(*number))
+        .sum::<f64>()
+        .sqrt()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn unit_vectors_have_length_one(vector in prop::collection::vec(-1e3f32..1e3, 1..600)) {
+            match finish(vector.clone(), Normalise::L2) {
+                Ok(unit) => prop_assert!((norm(&unit) - 1.0).abs() < 1e-5),
+                Err(bad) => prop_assert!(bad == BadVector::Zero && norm(&vector) == 0.0),
+            }
+            prop_assert_eq!(finish(vector.clone(), Normalise::None).unwrap(), vector);
+        }
+    }
+
+    #[test]
+    fn nan_and_infinity_are_refused() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            assert_eq!(
+                finish(vec![1.0, bad], Normalise::None),
+                Err(BadVector::NotFinite)
+            );
+        }
+    }
+}

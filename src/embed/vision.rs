@@ -1,0 +1,173 @@
+//! The image side of a model: tensors in, vectors out.
+
+use std::path::Path;
+
+use ort::session::Session;
+use ort::value::{TensorElementType, TensorRef};
+
+use super::error::{EmbedError, Said};
+use super::graph::{Expected, check, extract, output_shape, pool};
+use super::runtime::Runtime;
+use super::vector::finish;
+use crate::embed::BadVector;
+use crate::entity::Embedding;
+use crate::model::{Layout, Model, Normalise, VisionGraph};
+
+/// An open image graph, or none for a model whose tensor is its vector.
+#[derive(Debug)]
+pub struct VisionTower {
+    graph: Option<(Session, VisionGraph)>,
+    tensor_shape: [i64; 3],
+    dimension: usize,
+    normalise: Normalise,
+}
+
+impl VisionTower {
+    /// Opens the model's image graph on `threads` threads, and compares it
+    /// with the manifest. `runtime` may be absent for models without a graph.
+    ///
+    /// # Errors
+    /// The graph cannot be opened or contradicts the manifest.
+    pub fn open(
+        model: &Model,
+        runtime: Option<&Runtime>,
+        threads: usize,
+    ) -> Result<Self, EmbedError> {
+        let vision = &model.manifest.vision;
+        let (width, height) = (i64::from(vision.width), i64::from(vision.height));
+        let tensor_shape = match vision.layout {
+            Layout::Nchw => [3, height, width],
+            Layout::Nhwc => [height, width, 3],
+        };
+        let graph = match (&vision.onnx, runtime) {
+            (None, _) => None,
+            (Some(_), None) => {
+                return Err(EmbedError::RuntimeMissing {
+                    searched: Vec::new(),
+                });
+            }
+            (Some(graph), Some(runtime)) => {
+                let path = model.path_of(&graph.file);
+                let session = runtime.open(&path, threads)?;
+                check_graph(
+                    &path,
+                    &session,
+                    graph,
+                    tensor_shape,
+                    model.manifest.dimension,
+                )?;
+                Some((session, graph.clone()))
+            }
+        };
+        Ok(Self {
+            graph,
+            tensor_shape,
+            dimension: model.manifest.dimension,
+            normalise: model.manifest.normalise,
+        })
+    }
+
+    /// Embeds `count` images whose tensors lie one behind the other in
+    /// `tensors`. The answer for one image does not depend on its neighbours.
+    ///
+    /// # Errors
+    /// The graph failed, as a whole. A single vector that is useless is an
+    /// error of its own place alone.
+    pub fn embed(
+        &mut self,
+        tensors: &[f32],
+        count: usize,
+    ) -> Result<Vec<Result<Embedding, BadVector>>, EmbedError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let per_image = tensors.len() / count;
+        let normalise = self.normalise;
+        let Some((session, graph)) = &mut self.graph else {
+            let vectors = tensors.chunks_exact(per_image);
+            return Ok(vectors.map(|v| finish(v.to_vec(), normalise)).collect());
+        };
+        let most = graph.batch.unwrap_or(count);
+        let mut embeddings = Vec::with_capacity(count);
+        for chunk in tensors.chunks(most * per_image) {
+            let images = chunk.len() / per_image;
+            // A graph with a fixed batch gets its missing places as zeros.
+            let padded: Vec<f32>;
+            let (input, places) = match graph.batch {
+                Some(batch) if images < batch => {
+                    let mut full = chunk.to_vec();
+                    full.resize(batch * per_image, 0.0);
+                    padded = full;
+                    (&padded[..], batch)
+                }
+                _ => (chunk, images),
+            };
+            let vectors = run(
+                session,
+                graph,
+                self.tensor_shape,
+                self.dimension,
+                (input, places),
+            )?;
+            embeddings.extend(vectors.into_iter().take(images));
+        }
+        Ok(embeddings
+            .into_iter()
+            .map(|v| finish(v, normalise))
+            .collect())
+    }
+}
+
+fn run(
+    session: &mut Session,
+    graph: &VisionGraph,
+    tensor_shape: [i64; 3],
+    dimension: usize,
+    (input, places): (&[f32], usize),
+) -> Result<Vec<Vec<f32>>, EmbedError> {
+    let failed = |error: &dyn std::fmt::Display| EmbedError::Run {
+        source: Said::by(error),
+    };
+    let [a, b, c] = tensor_shape;
+    let shape = [
+        i64::try_from(places).map_err(|error| failed(&error))?,
+        a,
+        b,
+        c,
+    ];
+    let tensor = TensorRef::from_array_view((shape, input)).map_err(|error| failed(&error))?;
+    let outputs = session
+        .run(ort::inputs![graph.input.as_str() => tensor])
+        .map_err(|error| failed(&error))?;
+    let (shape, data) = extract(&outputs, &graph.output)?;
+    let vectors = pool(graph.pooling, dimension, shape, data, None)?;
+    if vectors.len() == places {
+        Ok(vectors)
+    } else {
+        Err(EmbedError::Shape {
+            found: shape.to_vec(),
+            expected: format!("{places} vectors"),
+        })
+    }
+}
+
+fn check_graph(
+    path: &Path,
+    session: &Session,
+    graph: &VisionGraph,
+    [a, b, c]: [i64; 3],
+    dimension: usize,
+) -> Result<(), EmbedError> {
+    let batch = graph.batch.and_then(|batch| i64::try_from(batch).ok());
+    let input = Expected {
+        name: &graph.input,
+        element: TensorElementType::Float32,
+        shape: &[batch.or(Some(-1)), Some(a), Some(b), Some(c)],
+    };
+    let output = Expected {
+        name: &graph.output,
+        element: TensorElementType::Float32,
+        shape: &output_shape(graph.pooling, dimension),
+    };
+    check(path, session, &[input], &output)
+}

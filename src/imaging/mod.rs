@@ -1,0 +1,24 @@
+//! Pictures: bytes to upright pixels, and pixels to the tensor that a model
+//! takes.
+//!
+//! [`decode`] recognises the format by content, holds the header against
+//! [`crate::config::ImageLimits`] before anything is allocated, refuses what is
+//! truncated, turns the picture upright and puts it on white. [`Preprocess`]
+//! resizes, crops and scales as the manifest's
+//! [`Vision`](crate::model::Vision) says, to the bit as Pillow and numpy do.
+//!
+//! Pure: no file system, no globals, no logging. A picture that cannot be
+//! decoded is a [`DecodeError`], never a panic: the decoders are third-party
+//! code fed with strangers' bytes, so their panics are caught. The process's
+//! panic hook still runs first; the binaries keep it quiet there.
+
+mod colour;
+mod complete;
+mod decode;
+mod error;
+mod orient;
+mod preprocess;
+
+pub use decode::{RgbImage, decode};
+pub use error::{DecodeError, Report};
+pub use preprocess::Preprocess;

@@ -1,0 +1,25 @@
+//! What ends a whole run.
+
+use crate::embed::EmbedError;
+use crate::entity::Hint;
+use crate::store::StoreError;
+
+/// A run that cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// Milvus.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The model.
+    #[error(transparent)]
+    Embed(#[from] EmbedError),
+}
+
+impl Hint for IngestError {
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Store(error) => error.hint(),
+            Self::Embed(error) => error.hint(),
+        }
+    }
+}

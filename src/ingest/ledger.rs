@@ -1,0 +1,102 @@
+//! Who ended how: every discovered picture has exactly one outcome.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::catalog::Skip;
+use crate::entity::Outcome;
+
+/// Watches a run: a progress bar, a file of rejects.
+pub trait Observer: Send + Sync {
+    /// Another picture was found.
+    fn discovered(&self);
+    /// Discovery has ended; the number of pictures is final.
+    fn discovery_ended(&self);
+    /// A picture reached its outcome.
+    fn ended(&self, outcome: &Outcome);
+    /// Something that a person should know, and that is no error.
+    fn note(&self, message: &str);
+}
+
+/// Counts of a run so far.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    discovered: AtomicU64,
+    upserted: AtomicU64,
+    unchanged: AtomicU64,
+    rejected: AtomicU64,
+    failed: AtomicU64,
+    cancelled: AtomicU64,
+    hidden: AtomicU64,
+    not_images: AtomicU64,
+}
+
+/// Counts of a finished run. `discovered` is the sum of the other five; what
+/// was passed over because it is no picture was never discovered.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Pictures found.
+    pub discovered: u64,
+    /// Written; in a dry run, those that would be.
+    pub upserted: u64,
+    /// In the collection already, with the same content, name and attributes.
+    pub unchanged: u64,
+    /// At fault themselves.
+    pub rejected: u64,
+    /// Fine, but the system around them was not.
+    pub failed: u64,
+    /// Not done because the run was interrupted.
+    pub cancelled: u64,
+    /// Passed over: hidden entries.
+    pub skipped_hidden: u64,
+    /// Passed over: entries that are no pictures.
+    pub skipped_not_images: u64,
+}
+
+impl Counts {
+    /// Whether every discovered picture is accounted for.
+    pub fn balances(&self) -> bool {
+        let ended = self.upserted + self.unchanged + self.rejected + self.failed + self.cancelled;
+        ended == self.discovered
+    }
+}
+
+impl Ledger {
+    pub(super) fn discovered(&self, observer: &dyn Observer) {
+        self.discovered.fetch_add(1, Ordering::Relaxed);
+        observer.discovered();
+    }
+
+    pub(super) fn skipped(&self, skip: Skip) {
+        let count = match skip {
+            Skip::Hidden => &self.hidden,
+            Skip::NotAnImage => &self.not_images,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn ended(&self, outcome: &Outcome, observer: &dyn Observer) {
+        let count = match outcome {
+            Outcome::Upserted => &self.upserted,
+            Outcome::Unchanged => &self.unchanged,
+            Outcome::Rejected(_) => &self.rejected,
+            Outcome::Failed(_) => &self.failed,
+            Outcome::Cancelled => &self.cancelled,
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        observer.ended(outcome);
+    }
+
+    pub(super) fn counts(&self) -> Counts {
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        Counts {
+            discovered: read(&self.discovered),
+            upserted: read(&self.upserted),
+            unchanged: read(&self.unchanged),
+            rejected: read(&self.rejected),
+            failed: read(&self.failed),
+            cancelled: read(&self.cancelled),
+            skipped_hidden: read(&self.hidden),
+            skipped_not_images: read(&self.not_images),
+        }
+    }
+}

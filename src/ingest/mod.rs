@@ -1,0 +1,318 @@
+//! Use-case: pictures into a collection.
+//!
+//! ```text
+//! discover (thread) -> plan (task) -> embed-N (threads) -> write (task)
+//! ```
+//!
+//! Discovery names pictures, the plan asks the collection what it holds of
+//! them, each worker takes one picture after the other from reading to vector,
+//! and the writer upserts in batches. Every channel between them is bounded; a
+//! slow stage holds up the ones before it and memory stays flat. A worker runs
+//! to completion with a session of its own, since that is what keeps a core
+//! busy: two single-threaded sessions beat one of two threads.
+//!
+//! Each picture ends in one [`Outcome`](crate::entity::Outcome), and the ledger
+//! balances whatever happens: a bad picture is an outcome and the run goes on,
+//! a broken server or graph ends the run and what was left is `cancelled`.
+
+mod discoverer;
+mod error;
+mod ledger;
+mod plan;
+mod target;
+mod worker;
+mod writer;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+pub use error::IngestError;
+pub use ledger::{Counts, Observer};
+
+use crate::catalog::{Entries, NamesTable, Roots};
+use crate::config::{ImageLimits, IndexSettings};
+use crate::embed::{EmbedError, Runtime, VisionTower};
+use crate::entity::MetricType;
+use crate::model::Model;
+use crate::store::{ModelMark, Store};
+use ledger::Ledger;
+
+/// Candidates in one look at the collection: large enough that the question's
+/// latency vanishes, small enough for a short filter (256 x 48 bytes = 12 KiB).
+const PLAN_CHUNK: usize = 256;
+
+/// Chunks that discovery may be ahead: 2 x 256 candidates of about 400 bytes.
+const PLAN_QUEUE: usize = 2;
+
+/// Where the pictures go.
+#[derive(Debug)]
+pub struct Target {
+    /// The collection.
+    pub collection: String,
+    /// Its index, where it must be created.
+    pub index: IndexSettings,
+    /// Whether to write nothing.
+    pub dry_run: bool,
+}
+
+/// Where the pictures come from.
+#[derive(Debug)]
+pub struct Pictures {
+    /// Folders, files and lists.
+    pub entries: Entries,
+    /// How they become sources.
+    pub roots: Roots,
+    /// Display names and attributes.
+    pub names: Option<NamesTable>,
+    /// Bounds on a single file.
+    pub limits: ImageLimits,
+}
+
+/// How much is done at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Worker threads, each with a session of its own.
+    pub workers: usize,
+    /// Threads that one session uses.
+    pub threads: usize,
+    /// Pictures in one run of the graph.
+    pub batch_images: usize,
+    /// Bytes in one upsert.
+    pub batch_bytes: usize,
+    /// Upserts under way at once; a Milvus Lite always gets one.
+    pub upserts_in_flight: usize,
+    /// Longest time that a finished vector waits for its batch to fill.
+    pub linger: Duration,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Report {
+    /// The ledger.
+    pub counts: Counts,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Whether somebody asked it to stop.
+    pub interrupted: bool,
+    /// What ended the run before its end, if anything did.
+    pub fatal: Option<IngestError>,
+    /// Rows of the names table that no picture was found for.
+    pub unused_names: usize,
+}
+
+/// Asks a run to stop: nothing new begins, what is under way is finished.
+#[derive(Debug, Clone, Default)]
+pub struct Cancel(Arc<AtomicBool>);
+
+impl Cancel {
+    /// Asks.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody asked.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What every stage of a run shares.
+struct Run {
+    store: Store,
+    collection: String,
+    metric: MetricType,
+    /// Whether the collection holds rows that can be compared with.
+    compare: bool,
+    write_nothing: bool,
+    pace: Pace,
+    limits: ImageLimits,
+    names: Option<NamesTable>,
+    ledger: Ledger,
+    observer: Arc<dyn Observer>,
+    cancel: Cancel,
+}
+
+impl Run {
+    fn ended(&self, outcome: &crate::entity::Outcome) {
+        self.ledger.ended(outcome, self.observer.as_ref());
+    }
+}
+
+/// The use-case, ready to run: the model is open and fits its manifest.
+pub struct Ingest {
+    store: Store,
+    model: Model,
+    mark: ModelMark,
+    towers: Vec<VisionTower>,
+    pace: Pace,
+}
+
+impl std::fmt::Debug for Ingest {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ingest")
+            .field("mark", &self.mark)
+            .field("pace", &self.pace)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Ingest {
+    /// Opens one session a worker and checks it against the manifest, before
+    /// any picture is read.
+    ///
+    /// # Errors
+    /// A graph cannot be opened, or contradicts the manifest.
+    pub fn open(
+        store: Store,
+        model: Model,
+        mark: ModelMark,
+        runtime: Option<&Runtime>,
+        pace: Pace,
+    ) -> Result<Self, EmbedError> {
+        let towers = std::thread::scope(|scope| {
+            let opening: Vec<_> = (0..pace.workers.max(1))
+                .map(|_| scope.spawn(|| VisionTower::open(&model, runtime, pace.threads)))
+                .collect();
+            opening
+                .into_iter()
+                .map(|thread| {
+                    thread
+                        .join()
+                        .unwrap_or_else(|p| std::panic::resume_unwind(p))
+                })
+                .collect::<Result<Vec<_>, _>>()
+        })?;
+        Ok(Self {
+            store,
+            model,
+            mark,
+            towers,
+            pace,
+        })
+    }
+
+    /// Runs to the end, or until `cancel`.
+    ///
+    /// # Errors
+    /// The collection cannot be had, or belongs to another model. What goes
+    /// wrong later stands in the report.
+    pub async fn run(
+        self,
+        target: Target,
+        pictures: Pictures,
+        observer: Arc<dyn Observer>,
+        cancel: Cancel,
+    ) -> Result<Report, IngestError> {
+        let start = Instant::now();
+        let dimension = self.model.manifest.dimension;
+        let ready = target::prepare(
+            &self.store,
+            &target,
+            &self.mark,
+            dimension,
+            observer.as_ref(),
+        )
+        .await?;
+        let run = Arc::new(Run {
+            store: self.store,
+            collection: target.collection,
+            metric: ready.metric,
+            compare: ready.exists,
+            write_nothing: target.dry_run,
+            pace: self.pace,
+            limits: pictures.limits,
+            names: pictures.names,
+            ledger: Ledger::default(),
+            observer,
+            cancel,
+        });
+        let fatal = stages(
+            &run,
+            &self.model,
+            self.towers,
+            pictures.entries,
+            pictures.roots,
+        )
+        .await;
+        Ok(Report {
+            counts: run.ledger.counts(),
+            elapsed: start.elapsed(),
+            interrupted: run.cancel.is_cancelled(),
+            fatal,
+            unused_names: run.names.as_ref().map_or(0, NamesTable::unused),
+        })
+    }
+}
+
+/// Starts the stages, waits for all of them, and returns what ended the run
+/// early, if anything did.
+async fn stages(
+    run: &Arc<Run>,
+    model: &Model,
+    towers: Vec<VisionTower>,
+    entries: Entries,
+    roots: Roots,
+) -> Option<IngestError> {
+    // A worker's next batch waits in the queue while it embeds the present one.
+    let queued_jobs = run.pace.batch_images * towers.len();
+    let (to_plan, chunks) = mpsc::channel(PLAN_QUEUE);
+    let (to_embed, jobs) = mpsc::channel(queued_jobs.max(1));
+    // One finished batch a worker; 8 vectors of 512 numbers are 16 KiB.
+    let (to_write, entities) = mpsc::channel(towers.len());
+
+    let discovering = {
+        let run = Arc::clone(run);
+        thread("discover", move || {
+            discoverer::run(&run, entries, roots, &to_plan);
+        })
+    };
+    let planning = tokio::spawn(plan::run(Arc::clone(run), chunks, to_embed));
+    let jobs = Arc::new(std::sync::Mutex::new(jobs));
+    let mut embedding = Vec::new();
+    for (number, tower) in towers.into_iter().enumerate() {
+        let (run, jobs, to_write) = (Arc::clone(run), Arc::clone(&jobs), to_write.clone());
+        let worker = worker::Worker::new(run, &model.manifest.vision, tower);
+        embedding.push(thread(&format!("embed-{number}"), move || {
+            worker.run(&jobs, &to_write)
+        }));
+    }
+    drop((jobs, to_write));
+    let writing = tokio::spawn(writer::run(Arc::clone(run), entities));
+
+    let waited = tokio::task::spawn_blocking(move || {
+        let embedded: Vec<_> = embedding.into_iter().map(join).collect();
+        join(discovering);
+        embedded
+    });
+    let mut faults: Vec<IngestError> = Vec::new();
+    faults.extend(joined(planning.await).err());
+    faults.extend(joined(waited.await).into_iter().filter_map(Result::err));
+    faults.extend(joined(writing.await).err());
+    faults.into_iter().next()
+}
+
+fn thread<T: Send + 'static>(
+    name: &str,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> std::thread::JoinHandle<T> {
+    std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(work)
+        .expect("the system refuses a handful of threads; nothing can be done")
+}
+
+fn join<T>(thread: std::thread::JoinHandle<T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn joined<T>(task: Result<T, tokio::task::JoinError>) -> T {
+    task.unwrap_or_else(|error| match error.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => unreachable!("no task of a run is aborted; this is a bug"),
+    })
+}

@@ -1,0 +1,142 @@
+//! Last stage: batches of rows into Milvus.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout_at};
+
+use super::{IngestError, Run};
+use crate::entity::{Entity, Hint, Outcome, Problem, Stage};
+use crate::store::{StoreError, encoded_bytes};
+
+pub(super) async fn run(
+    run: Arc<Run>,
+    mut entities: mpsc::Receiver<Vec<Entity>>,
+) -> Result<(), IngestError> {
+    let mut writer = Writer::new(run);
+    loop {
+        let received = match writer.due {
+            None => entities.recv().await,
+            Some(due) => {
+                if let Ok(received) = timeout_at(due, entities.recv()).await {
+                    received
+                } else {
+                    writer.flush().await;
+                    continue;
+                }
+            }
+        };
+        match received {
+            Some(entities) => writer.add(entities).await,
+            None => break,
+        }
+    }
+    writer.flush().await;
+    while writer.finish_one().await {}
+    writer.fault.map_or(Ok(()), |fault| Err(fault.into()))
+}
+
+struct Writer {
+    run: Arc<Run>,
+    batch: Vec<Entity>,
+    batch_bytes: usize,
+    /// When the batch is sent though it is not full.
+    due: Option<Instant>,
+    in_flight: JoinSet<Result<(), StoreError>>,
+    most_in_flight: usize,
+    fault: Option<StoreError>,
+}
+
+impl Writer {
+    fn new(run: Arc<Run>) -> Self {
+        // Milvus Lite loses acknowledged rows under concurrent writers.
+        let most_in_flight = if run.store.server().lite {
+            1
+        } else {
+            run.pace.upserts_in_flight.max(1)
+        };
+        Self {
+            run,
+            batch: Vec::new(),
+            batch_bytes: 0,
+            due: None,
+            in_flight: JoinSet::new(),
+            most_in_flight,
+            fault: None,
+        }
+    }
+
+    async fn add(&mut self, entities: Vec<Entity>) {
+        for entity in entities {
+            let bytes = encoded_bytes(&entity);
+            if self.batch_bytes + bytes > self.run.pace.batch_bytes {
+                self.flush().await;
+            }
+            self.batch_bytes += bytes;
+            self.batch.push(entity);
+        }
+        if self.due.is_none() && !self.batch.is_empty() {
+            self.due = Some(Instant::now() + self.run.pace.linger);
+        }
+    }
+
+    /// Sends the batch, once there is room for it.
+    async fn flush(&mut self) {
+        self.due = None;
+        self.batch_bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        if batch.is_empty() {
+            return;
+        }
+        while self.in_flight.len() >= self.most_in_flight {
+            self.finish_one().await;
+        }
+        if self.fault.is_some() {
+            // The server is given up: these wait for the next run.
+            for _ in &batch {
+                self.run.ended(&Outcome::Cancelled);
+            }
+            return;
+        }
+        let run = Arc::clone(&self.run);
+        self.in_flight
+            .spawn(async move { write(&run, batch).await });
+    }
+
+    /// Waits for one upsert; `false` where none is under way.
+    async fn finish_one(&mut self) -> bool {
+        let Some(finished) = self.in_flight.join_next().await else {
+            return false;
+        };
+        if let Err(error) = super::joined(finished) {
+            self.run.cancel.cancel();
+            self.fault.get_or_insert(error);
+        }
+        true
+    }
+}
+
+async fn write(run: &Run, batch: Vec<Entity>) -> Result<(), StoreError> {
+    let rows = batch.len();
+    match run.store.upsert(&run.collection, &batch).await {
+        Ok(()) => {
+            tracing::debug!(rows, "batch written");
+            for _ in 0..rows {
+                run.ended(&Outcome::Upserted);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            for entity in batch {
+                run.ended(&Outcome::Failed(Problem {
+                    path: entity.record.path.into(),
+                    stage: Stage::Upsert,
+                    reason: error.to_string(),
+                }));
+            }
+            tracing::debug!(rows, hint = error.hint(), "batch given up");
+            Err(error)
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What people and scripts see: hits and ledgers, written into `impl Write`.
+//!
+//! Nothing here knows of terminals, colours or Milvus.
+
+mod hits;
+mod table;
+
+pub use hits::{HitsView, QueryView, write_json, write_paths, write_table};
+pub use table::{Align, Table, printable};

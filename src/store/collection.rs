@@ -1,0 +1,347 @@
+//! Collections: create, describe, mark with the model, index, load.
+
+use std::time::Duration;
+
+use milvus::proto::common::{ConsistencyLevel, LoadState};
+use milvus::proto::milvus::{
+    CreateCollectionRequest, CreateIndexRequest, DescribeCollectionRequest,
+    DescribeCollectionResponse, DescribeIndexRequest, GetLoadStateRequest, LoadCollectionRequest,
+    ShowCollectionsRequest,
+};
+use prost::Message;
+
+use super::connect::Store;
+use super::error::{StoreError, code};
+use super::schema::{self, EMBEDDING, pair, value};
+use crate::config::{IndexKind, IndexSettings};
+use crate::entity::MetricType;
+
+/// Collection properties that tie a collection to the model that filled it.
+const MODEL_PROPERTY: &str = "image_search.model";
+const FINGERPRINT_PROPERTY: &str = "image_search.fingerprint";
+const SCHEMA_PROPERTY: &str = "image_search.schema_version";
+
+/// Pause between two looks at a collection that is being loaded.
+const LOAD_POLL: Duration = Duration::from_millis(100);
+
+/// The model that a collection belongs to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ModelMark {
+    /// Name of the model.
+    pub model: String,
+    /// Its fingerprint.
+    pub fingerprint: String,
+}
+
+/// What Milvus says of one of our collections.
+#[derive(Debug, Clone)]
+pub struct Collection {
+    /// Name, or the alias that it was asked for by.
+    pub name: String,
+    /// Model that filled it; `None` where it does not say.
+    pub mark: Option<ModelMark>,
+    /// Dimension of its vectors.
+    pub dimension: usize,
+}
+
+/// What Milvus says of a collection's vector index.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Index {
+    /// Milvus's name of the type, such as `HNSW`.
+    pub kind: String,
+    /// How it compares vectors.
+    pub metric: MetricType,
+}
+
+impl Collection {
+    /// Refuses a model that did not fill this collection.
+    ///
+    /// # Errors
+    /// The dimension differs, another model filled it, or it does not say.
+    pub fn require_model(&self, mark: &ModelMark, dimension: usize) -> Result<(), StoreError> {
+        let Some(stored) = &self.mark else {
+            return Err(StoreError::Unmarked {
+                collection: self.name.clone(),
+            });
+        };
+        if stored != mark {
+            return Err(StoreError::OtherModel {
+                collection: self.name.clone(),
+                stored_model: stored.model.clone(),
+                stored_fingerprint: stored.fingerprint.clone(),
+                model: mark.model.clone(),
+                fingerprint: mark.fingerprint.clone(),
+            });
+        }
+        if self.dimension != dimension {
+            return Err(StoreError::Dimension {
+                collection: self.name.clone(),
+                stored: self.dimension,
+                model: mark.model.clone(),
+                made: dimension,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Store {
+    /// Describes a collection of pictures; `None` where there is none of that
+    /// name.
+    ///
+    /// # Errors
+    /// It exists and lacks a field that we fill, or the server failed.
+    pub async fn find_collection(&self, name: &str) -> Result<Option<Collection>, StoreError> {
+        let Some(found) = self.describe(name).await? else {
+            return Ok(None);
+        };
+        Ok(Some(Collection {
+            name: name.to_owned(),
+            mark: mark_of(&found),
+            dimension: schema::create_images().check(name, &found)?,
+        }))
+    }
+
+    /// As [`find_collection`](Self::find_collection), for one that must exist.
+    ///
+    /// # Errors
+    /// Also where there is none, with the names of those that there are.
+    pub async fn require_collection(&self, name: &str) -> Result<Collection, StoreError> {
+        match self.find_collection(name).await? {
+            Some(collection) => Ok(collection),
+            None => Err(StoreError::CollectionMissing {
+                collection: name.to_owned(),
+                known: self.managed_collections().await?,
+            }),
+        }
+    }
+
+    /// Names of the collections that carry a model's mark, sorted.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn managed_collections(&self) -> Result<Vec<String>, StoreError> {
+        const OPERATION: &str = "list the collections";
+        let reply = self
+            .call(
+                OPERATION,
+                ShowCollectionsRequest::default(),
+                |mut stub, request| async move { stub.show_collections(request).await },
+            )
+            .await?;
+        self.check(OPERATION, reply.status.as_ref())?;
+        let mut managed = Vec::new();
+        for name in reply.collection_names {
+            // One may be dropped between the two calls.
+            let found = self.describe(&name).await?;
+            if found.as_ref().and_then(mark_of).is_some() {
+                managed.push(name);
+            }
+        }
+        managed.sort();
+        Ok(managed)
+    }
+
+    /// Creates a collection of pictures, marked with its model. One that
+    /// exists already is left as it is.
+    ///
+    /// # Errors
+    /// The name can be none, or the server refused.
+    pub async fn create_collection(
+        &self,
+        name: &str,
+        dimension: usize,
+        mark: &ModelMark,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "create the collection";
+        if !is_name(name) {
+            return Err(StoreError::InvalidName {
+                collection: name.to_owned(),
+            });
+        }
+        let migration = schema::create_images();
+        let request = CreateCollectionRequest {
+            collection_name: name.to_owned(),
+            schema: migration.schema(name, dimension).encode_to_vec(),
+            consistency_level: ConsistencyLevel::Bounded as i32,
+            properties: vec![
+                pair(MODEL_PROPERTY, &mark.model),
+                pair(FINGERPRINT_PROPERTY, &mark.fingerprint),
+                pair(SCHEMA_PROPERTY, &migration.version),
+            ],
+            ..Default::default()
+        };
+        let status = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.create_collection(request).await
+            })
+            .await?;
+        self.check(OPERATION, Some(&status))
+    }
+
+    /// Type and metric of the vector index; `None` where it has none yet.
+    ///
+    /// # Errors
+    /// The server failed, or names a metric that we do not know.
+    pub async fn index(&self, collection: &str) -> Result<Option<Index>, StoreError> {
+        const OPERATION: &str = "describe the index";
+        let request = DescribeIndexRequest {
+            collection_name: collection.to_owned(),
+            field_name: EMBEDDING.to_owned(),
+            ..Default::default()
+        };
+        let reply = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.describe_index(request).await
+            })
+            .await?;
+        match self.check(OPERATION, reply.status.as_ref()) {
+            Ok(()) => {}
+            Err(StoreError::Server {
+                code: code::INDEX_NOT_FOUND,
+                ..
+            }) => return Ok(None),
+            Err(error) => return Err(error),
+        }
+        let of_vector =
+            |index: &&milvus::proto::milvus::IndexDescription| index.field_name == EMBEDDING;
+        let Some(index) = reply.index_descriptions.iter().find(of_vector) else {
+            return Ok(None);
+        };
+        let metric = value(&index.params, "metric_type").and_then(|metric| metric.parse().ok());
+        Ok(Some(Index {
+            kind: value(&index.params, "index_type")
+                .unwrap_or_default()
+                .to_owned(),
+            metric: metric.ok_or(StoreError::Malformed {
+                operation: OPERATION,
+                what: "its metric type is none that we know",
+            })?,
+        }))
+    }
+
+    /// Creates the vector index. Milvus builds it in the background.
+    ///
+    /// # Errors
+    /// The server refused.
+    pub async fn create_index(
+        &self,
+        collection: &str,
+        settings: &IndexSettings,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "create the index";
+        let params = match settings.kind {
+            IndexKind::Hnsw { m, ef_construction } => {
+                serde_json::json!({ "M": m, "efConstruction": ef_construction })
+            }
+            IndexKind::IvfFlat { nlist } | IndexKind::IvfSq8 { nlist } => {
+                serde_json::json!({ "nlist": nlist })
+            }
+            IndexKind::Flat | IndexKind::AutoIndex => serde_json::json!({}),
+        };
+        let request = CreateIndexRequest {
+            collection_name: collection.to_owned(),
+            field_name: EMBEDDING.to_owned(),
+            index_name: EMBEDDING.to_owned(),
+            extra_params: vec![
+                pair("index_type", &settings.kind.as_str()),
+                pair("metric_type", &settings.metric),
+                pair("params", &params),
+            ],
+            ..Default::default()
+        };
+        let status = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.create_index(request).await
+            })
+            .await?;
+        self.check(OPERATION, Some(&status))
+    }
+
+    /// Whether the collection can be searched.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn is_loaded(&self, collection: &str) -> Result<bool, StoreError> {
+        const OPERATION: &str = "say whether the collection is loaded";
+        let request = GetLoadStateRequest {
+            collection_name: collection.to_owned(),
+            ..Default::default()
+        };
+        let reply = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.get_load_state(request).await
+            })
+            .await?;
+        match self.check(OPERATION, reply.status.as_ref()) {
+            Ok(()) => Ok(reply.state == LoadState::Loaded as i32),
+            Err(StoreError::Server {
+                code: code::COLLECTION_NOT_LOADED,
+                ..
+            }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Loads the collection into memory and waits until it can be searched.
+    /// The caller bounds the wait.
+    ///
+    /// # Errors
+    /// The server refused.
+    pub async fn load(&self, collection: &str) -> Result<(), StoreError> {
+        const OPERATION: &str = "load the collection";
+        let request = LoadCollectionRequest {
+            collection_name: collection.to_owned(),
+            ..Default::default()
+        };
+        let status = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.load_collection(request).await
+            })
+            .await?;
+        self.check(OPERATION, Some(&status))?;
+        while !self.is_loaded(collection).await? {
+            tokio::time::sleep(LOAD_POLL).await;
+        }
+        Ok(())
+    }
+
+    async fn describe(&self, name: &str) -> Result<Option<DescribeCollectionResponse>, StoreError> {
+        const OPERATION: &str = "describe the collection";
+        if !is_name(name) {
+            return Err(StoreError::InvalidName {
+                collection: name.to_owned(),
+            });
+        }
+        let request = DescribeCollectionRequest {
+            collection_name: name.to_owned(),
+            ..Default::default()
+        };
+        let reply = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.describe_collection(request).await
+            })
+            .await?;
+        match self.check(OPERATION, reply.status.as_ref()) {
+            Ok(()) => Ok(Some(reply)),
+            Err(StoreError::Server {
+                code: code::COLLECTION_NOT_FOUND,
+                ..
+            }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+fn mark_of(found: &DescribeCollectionResponse) -> Option<ModelMark> {
+    Some(ModelMark {
+        model: value(&found.properties, MODEL_PROPERTY)?.to_owned(),
+        fingerprint: value(&found.properties, FINGERPRINT_PROPERTY)?.to_owned(),
+    })
+}
+
+/// Milvus's rule for names: `[A-Za-z_][A-Za-z0-9_]*`, at most 255 bytes.
+fn is_name(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts && name.len() <= 255 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}

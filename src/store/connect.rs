@@ -1,0 +1,342 @@
+//! The connection: address, TLS, token, database, and what the server is.
+
+use std::time::Duration;
+
+use base64::Engine;
+use milvus::proto::common::{ClientInfo, Status};
+use milvus::proto::milvus::milvus_service_client::MilvusServiceClient;
+use milvus::proto::milvus::{ConnectRequest, GetVersionRequest};
+use tonic::metadata::{Ascii, MetadataValue};
+use tonic::service::Interceptor;
+use tonic::service::interceptor::InterceptedService;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+use super::error::{Reason, StoreError, code};
+use super::retry::{Retry, with_retry};
+use crate::config::Connection;
+
+/// Largest reply that is accepted. The SDK's client stops at 4 MiB, which
+/// 4,000 vectors of 512 exceed.
+const MAX_REPLY_BYTES: usize = 256 << 20;
+
+/// Interval of HTTP/2 pings: a server that vanished without a word is noticed
+/// within two of them, also while a long request waits.
+const KEEP_ALIVE: Duration = Duration::from_secs(20);
+
+pub(super) type Stub = MilvusServiceClient<InterceptedService<Channel, Headers>>;
+
+/// What kind of server answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Version, without a leading `v`.
+    pub version: String,
+    /// Milvus Lite: the embedded one, with limits of its own.
+    pub lite: bool,
+}
+
+/// A connection to one Milvus.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(super) stub: Stub,
+    pub(super) uri: String,
+    pub(super) token_given: bool,
+    pub(super) database: Option<String>,
+    pub(super) request_timeout: Duration,
+    pub(super) retry: Retry,
+    server: Server,
+}
+
+/// Adds token and database to each request.
+#[derive(Clone)]
+pub(super) struct Headers {
+    token: Option<MetadataValue<Ascii>>,
+    database: Option<MetadataValue<Ascii>>,
+}
+
+impl std::fmt::Debug for Headers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Headers").finish_non_exhaustive()
+    }
+}
+
+impl Interceptor for Headers {
+    fn call(
+        &mut self,
+        mut request: tonic::Request<()>,
+    ) -> Result<tonic::Request<()>, tonic::Status> {
+        let metadata = request.metadata_mut();
+        if let Some(token) = &self.token {
+            metadata.insert("authorization", token.clone());
+        }
+        if let Some(database) = &self.database {
+            metadata.insert("dbname", database.clone());
+        }
+        Ok(request)
+    }
+}
+
+impl Store {
+    /// Connects, authenticates, and asks the server what it is.
+    ///
+    /// # Errors
+    /// The address is wrong, nothing answers, the token is refused, or what
+    /// answers is no Milvus.
+    pub async fn connect(connection: &Connection) -> Result<Self, StoreError> {
+        let channel = open(connection).await?;
+        let headers = Headers::new(connection)?;
+        let stub = MilvusServiceClient::with_interceptor(channel, headers)
+            .max_decoding_message_size(MAX_REPLY_BYTES)
+            .max_encoding_message_size(MAX_REPLY_BYTES);
+        let mut store = Self {
+            stub,
+            uri: connection.uri.clone(),
+            token_given: connection.token.is_some(),
+            database: connection.database.clone(),
+            request_timeout: connection.request_timeout,
+            // A wrong address is found at once; only later faults are waited out.
+            retry: Retry::until(Duration::ZERO),
+            server: Server {
+                version: String::new(),
+                lite: false,
+            },
+        };
+        store.server = store.identify().await?;
+        store.retry = Retry::until(connection.retry_deadline);
+        tracing::debug!(uri = store.uri, server = ?store.server, "connected");
+        Ok(store)
+    }
+
+    /// What answers.
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Address of the server, as it was given.
+    pub fn uri(&self) -> &str {
+        &self.uri
+    }
+
+    async fn identify(&self) -> Result<Server, StoreError> {
+        const OPERATION: &str = "say which version it is";
+        let reply = self
+            .call(
+                OPERATION,
+                GetVersionRequest {},
+                |mut stub, request| async move { stub.get_version(request).await },
+            )
+            .await
+            .map_err(|error| self.not_milvus(error))?;
+        self.check(OPERATION, reply.status.as_ref())?;
+        let version = reply.version.trim_start_matches('v').to_owned();
+        // 2.3.5 answers GetVersion without looking at the token; Connect looks.
+        let server_info = self.handshake().await?;
+        let lite = server_info.is_some_and(|tags| tags.to_ascii_lowercase().contains("lite"))
+            || version.to_ascii_lowercase().contains("lite");
+        Ok(Server { version, lite })
+    }
+
+    async fn handshake(&self) -> Result<Option<String>, StoreError> {
+        const OPERATION: &str = "greet";
+        let client = ClientInfo {
+            sdk_type: "Rust".to_owned(),
+            sdk_version: env!("CARGO_PKG_VERSION").to_owned(),
+            ..Default::default()
+        };
+        let request = ConnectRequest {
+            client_info: Some(client),
+            ..Default::default()
+        };
+        let reply = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.connect(request).await
+            })
+            .await?;
+        self.check(OPERATION, reply.status.as_ref())?;
+        Ok(reply
+            .server_info
+            .map(|info| format!("{} {}", info.build_tags, info.deploy_mode)))
+    }
+
+    fn not_milvus(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Transport { code, source, .. } if code != tonic::Code::DeadlineExceeded => {
+                StoreError::NotMilvus {
+                    uri: self.uri.clone(),
+                    source,
+                }
+            }
+            other => other,
+        }
+    }
+
+    /// Sends a request that may be sent twice, until it succeeds, fails for
+    /// good, or the deadline for retries passes.
+    pub(super) async fn call<Q: Clone, R, F>(
+        &self,
+        operation: &'static str,
+        request: Q,
+        send: impl Fn(Stub, Q) -> F,
+    ) -> Result<R, StoreError>
+    where
+        F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
+    {
+        with_retry(self.retry, || {
+            self.call_once(operation, send(self.stub.clone(), request.clone()))
+        })
+        .await
+    }
+
+    /// Sends a request once, within the time that one answer may take.
+    pub(super) async fn call_once<R>(
+        &self,
+        operation: &'static str,
+        sent: impl Future<Output = Result<tonic::Response<R>, tonic::Status>>,
+    ) -> Result<R, StoreError> {
+        match tokio::time::timeout(self.request_timeout, sent).await {
+            Ok(Ok(reply)) => Ok(reply.into_inner()),
+            Ok(Err(status)) => Err(self.transport_error(operation, &status)),
+            Err(_) => Err(StoreError::Transport {
+                operation,
+                code: tonic::Code::DeadlineExceeded,
+                source: Reason::new(format!(
+                    "no answer within {} s",
+                    self.request_timeout.as_secs()
+                )),
+            }),
+        }
+    }
+
+    fn transport_error(&self, operation: &'static str, status: &tonic::Status) -> StoreError {
+        let source = match std::error::Error::source(status) {
+            Some(cause) => Reason::innermost(cause),
+            None => Reason::new(status.message()),
+        };
+        match status.code() {
+            tonic::Code::Unauthenticated => StoreError::Unauthenticated {
+                uri: self.uri.clone(),
+                token_given: self.token_given,
+                source,
+            },
+            tonic::Code::PermissionDenied => StoreError::PermissionDenied { operation, source },
+            code => StoreError::Transport {
+                operation,
+                code,
+                source,
+            },
+        }
+    }
+
+    /// Turns a status that is not OK into an error.
+    pub(super) fn check(
+        &self,
+        operation: &'static str,
+        status: Option<&Status>,
+    ) -> Result<(), StoreError> {
+        let status = status.ok_or(StoreError::Malformed {
+            operation,
+            what: "it has no status",
+        })?;
+        #[expect(deprecated, reason = "servers before 2.3 set nothing else")]
+        let legacy = status.error_code;
+        if status.code == 0 && legacy == 0 {
+            return Ok(());
+        }
+        let source = Reason::new(status.reason.clone());
+        Err(match status.code {
+            code::DATABASE_NOT_FOUND => StoreError::DatabaseMissing {
+                database: self
+                    .database
+                    .clone()
+                    .unwrap_or_else(|| "default".to_owned()),
+                source,
+            },
+            _ => StoreError::Server {
+                operation,
+                code: if status.code == 0 {
+                    legacy
+                } else {
+                    status.code
+                },
+                retriable: status.retriable,
+                source,
+            },
+        })
+    }
+}
+
+impl Headers {
+    fn new(connection: &Connection) -> Result<Self, StoreError> {
+        let token = match &connection.token {
+            None => None,
+            Some(token) => {
+                let encoded =
+                    base64::engine::general_purpose::STANDARD.encode(token.expose().as_bytes());
+                let mut value: MetadataValue<Ascii> =
+                    encoded.parse().map_err(|_| StoreError::InvalidToken)?;
+                // Keeps it out of the HTTP/2 layer's own debug output.
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        let database = match &connection.database {
+            None => None,
+            Some(database) => Some(database.parse().map_err(|_| StoreError::DatabaseMissing {
+                database: database.clone(),
+                source: Reason::new("its name holds characters that cannot be sent"),
+            })?),
+        };
+        Ok(Self { token, database })
+    }
+}
+
+async fn open(connection: &Connection) -> Result<Channel, StoreError> {
+    let invalid = || StoreError::InvalidUri {
+        uri: connection.uri.clone(),
+    };
+    let tls = connection.uri.starts_with("https://");
+    if !tls && !connection.uri.starts_with("http://") {
+        return Err(invalid());
+    }
+    let mut endpoint = Endpoint::from_shared(connection.uri.clone())
+        .map_err(|_| invalid())?
+        .connect_timeout(connection.connect_timeout)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEP_ALIVE)
+        .keep_alive_timeout(KEEP_ALIVE);
+    if endpoint.uri().host().is_none_or(str::is_empty) {
+        return Err(invalid());
+    }
+    let unreachable = |error: &tonic::transport::Error| StoreError::Unreachable {
+        uri: connection.uri.clone(),
+        source: Reason::innermost(error),
+    };
+    if tls {
+        let mut settings = ClientTlsConfig::new();
+        settings = match &connection.tls_ca {
+            None => settings.with_native_roots(),
+            Some(path) => {
+                let pem = std::fs::read(path).map_err(|source| StoreError::Certificate {
+                    path: path.clone(),
+                    source,
+                })?;
+                settings.ca_certificate(Certificate::from_pem(pem))
+            }
+        };
+        endpoint = endpoint
+            .tls_config(settings)
+            .map_err(|error| unreachable(&error))?;
+    }
+    // The connector's own timeout covers the TCP handshake alone; TLS with a
+    // silent peer would wait for ever.
+    match tokio::time::timeout(connection.connect_timeout, endpoint.connect()).await {
+        Ok(Ok(channel)) => Ok(channel),
+        Ok(Err(error)) => Err(unreachable(&error)),
+        Err(_) => Err(StoreError::Unreachable {
+            uri: connection.uri.clone(),
+            source: Reason::new(format!(
+                "no answer within {} s",
+                connection.connect_timeout.as_secs()
+            )),
+        }),
+    }
+}

@@ -1,0 +1,26 @@
+//! Milvus: the only room that speaks with it.
+//!
+//! One gRPC channel and one stub, the SDK's generated one, serve every request.
+//! The SDK's own client is not used: it caps replies at 4 MiB, never replays an
+//! upsert, and would be a second connection with a second kind of error. Around
+//! the stub stand one retry policy (`retry.rs`), one error type ([`StoreError`])
+//! and no SDK type in any signature.
+//!
+//! Reads and writes are idempotent, since keys are deterministic; so every
+//! request may be sent again after a fault whose outcome is unknown.
+
+mod collection;
+mod connect;
+mod error;
+mod filter;
+mod read;
+mod retry;
+mod schema;
+mod write;
+
+pub use collection::{Collection, Index, ModelMark};
+pub use connect::{Server, Store};
+pub use error::{Reason, StoreError};
+pub use read::{StoredRecord, VectorQuery};
+pub use schema::{MAX_JSON_BYTES, MAX_TEXT_BYTES};
+pub use write::encoded_bytes;
