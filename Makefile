@@ -1,0 +1,66 @@
+# Everything that a person or CI runs. `make` alone lists it. The work is done
+# by cargo and by the scripts that are named here.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+.PHONY: help demo build install runtime model-resnet50 \
+	milvus-up milvus-down milvus-status milvus-logs milvus-reset \
+	check test test-unit test-milvus test-model test-deploy snapshots bench ci clean
+
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: ## Ingest a gallery of pictures and search it; brings all it needs
+	@deploy/demo.sh
+
+build: runtime ## Build the programs: target/release/{ingest,search,models}
+	cargo build --release --locked
+
+install: runtime ## Install the programs into cargo's bin folder
+	cargo install --path . --locked
+
+runtime: ## Fetch ONNX Runtime, once
+	@deploy/onnxruntime.sh
+
+model-resnet50: ## Build the model resnet50 from its package, once
+	@models/resnet50/build.sh
+
+milvus-up: ## Start a Milvus and wait for it (ENGINE=docker|lite|standalone MILVUS_PORT=19530)
+milvus-down: ## Stop it; the data stay
+milvus-status: ## Say what runs
+milvus-logs: ## Show its log (LINES=100, FOLLOW=1)
+milvus-reset: ## Delete its data; asks first (YES=1 answers)
+milvus-up milvus-down milvus-status milvus-logs milvus-reset:
+	@deploy/milvus.sh $(@:milvus-%=%)
+
+check: ## Format, lints, documentation, shell scripts
+	cargo fmt --check
+	cargo clippy --all-targets --all-features --locked -- --deny warnings
+	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps --locked
+	@tests/shellcheck.sh
+
+test: ## Every test, on real servers too; brings what they need
+	@tests/run.sh all
+
+test-unit: ## The tests that need this checkout alone
+	@tests/run.sh unit
+
+test-milvus: ## The tests on Milvus Lite and Milvus 2.3.5
+	@tests/run.sh milvus
+
+test-model: ## The tests of the trained models
+	@tests/run.sh model
+
+test-deploy: ## The tests of deploy/
+	@tests/run.sh deploy
+
+snapshots: ## Run every test and accept what the programs say now
+	@INSTA_UPDATE=always tests/run.sh all
+
+bench: ## Measure ingest and search end to end
+	@tests/run.sh bench
+
+ci: check test ## What CI runs
+
+clean: ## Delete what was built; the data of Milvus stay
+	cargo clean

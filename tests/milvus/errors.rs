@@ -1,0 +1,171 @@
+//! Each error that a server has a part in: one line what, one line why, one
+//! line what to do.
+
+use std::fs;
+
+use crate::servers::Server;
+use crate::support::{Run, gallery, ingest, search};
+
+fn small(
+    server: &Server,
+    test: &str,
+    model: &str,
+) -> (crate::servers::Collection, tempfile::TempDir) {
+    let collection = server.collection(test);
+    let dir = tempfile::tempdir().unwrap();
+    fs::copy(
+        gallery().join("objects/blue-cap.webp"),
+        dir.path().join("cap.webp"),
+    )
+    .unwrap();
+    let run = ingest()
+        .args("--quiet --collection")
+        .args(&collection.name)
+        .args("--model")
+        .args(model)
+        .arg(dir.path());
+    server.run(run).run().expect_code(0);
+    (collection, dir)
+}
+
+#[track_caller]
+fn snapshot(name: &str, server: &Server, run: Run, hidden: &[(&str, &str)]) {
+    let mut hidden = hidden.to_vec();
+    hidden.push((&server.uri, "[URI]"));
+    insta::assert_snapshot!(name, server.run(run).run().expect_code(1).text(&hidden));
+}
+
+fn kind(server: &Server) -> &'static str {
+    if server.token.is_some() {
+        "standalone"
+    } else {
+        "lite"
+    }
+}
+
+on_both_servers! {
+    fn a_filter_that_cannot_be_parsed(server: &Server) {
+        let (collection, _dir) = small(server, "badfilter", "lit-b0");
+        for (name, filter) in [("syntax", "colour ==== 3"), ("field", "nosuchfield == 3")] {
+            let run = search().args("--text cat --collection").args(&collection.name)
+                .args("--filter").arg(filter);
+            let name = format!("filter_{name}_{}", kind(server));
+            snapshot(&name, server, run, &[(&collection.name, "[COLLECTION]")]);
+        }
+    }
+
+    fn another_model_is_refused(server: &Server) {
+        let (collection, dir) = small(server, "othermodel", "lit-b0");
+        let hidden = [(collection.name.as_str(), "[COLLECTION]")];
+        let run = ingest().args("--model pixels --collection").args(&collection.name).arg(dir.path());
+        snapshot("other_model_ingest", server, run, &hidden);
+        let run = search().args("--text cat --model resnet50 --collection").args(&collection.name);
+        snapshot("other_model_search", server, run, &hidden);
+    }
+
+    fn a_model_without_text_is_not_asked_for_words(server: &Server) {
+        let (collection, _dir) = small(server, "notext", "pixels");
+        let run = search().args("--text cat --collection").args(&collection.name);
+        snapshot("no_text", server, run, &[]);
+    }
+
+    fn a_collection_that_is_not_there(server: &Server) {
+        let (collection, _dir) = small(server, "present", "pixels");
+        let missing = server.collection("missing");
+        let run = search().args("--text cat --collection").args(&missing.name);
+        let ran = server.run(run).run().expect_code(1);
+        assert!(ran.stderr.starts_with(&format!("error: there is no collection `{}`\n", missing.name)));
+        assert!(ran.stderr.contains(&collection.name), "those that there are: {}", ran.stderr);
+        let run = search().args("--text cat --collection no-name");
+        snapshot("invalid_name", server, run, &[]);
+    }
+
+    fn several_collections_are_listed(server: &Server) {
+        let (one, _dir) = small(server, "several", "pixels");
+        let (other, _dir) = small(server, "several", "pixels");
+        let ran = server.run(search().args("--image").arg(gallery().join("objects/blue-cap.webp"))).run();
+        let said = ran.expect_code(1).stderr;
+        assert!(said.contains("collections to search"), "{said}");
+        assert!(said.contains(&one.name) && said.contains(&other.name), "{said}");
+        assert!(said.contains("--collection"), "{said}");
+    }
+
+    fn a_query_picture_that_is_none(server: &Server) {
+        let (collection, dir) = small(server, "badquery", "pixels");
+        let bad = dir.path().join("bad.jpg");
+        fs::write(&bad, "hello").unwrap();
+        let ask = |image: &std::path::Path| {
+            search().args("--collection").args(&collection.name).args("--image").arg(image)
+        };
+        snapshot("query_picture_bad", server, ask(&bad), &[]);
+        snapshot("query_picture_missing", server, ask(std::path::Path::new("/nonexistent.jpg")), &[]);
+    }
+
+    fn the_runtime_that_is_missing(server: &Server) {
+        let (collection, _dir) = small(server, "noruntime", "lit-b0");
+        let run = search().args("--text cat --collection").args(&collection.name)
+            .env("ORT_DYLIB_PATH", "/nonexistent/libonnxruntime.so");
+        snapshot("runtime_missing", server, run, &[]);
+    }
+
+    fn the_default_model_says_how_to_fetch_it(server: &Server) {
+        let collection = server.collection("clip");
+        let run = ingest().args("--collection").args(&collection.name).arg(gallery());
+        snapshot("clip_missing", server, run, &[]);
+    }
+}
+
+#[test]
+fn a_wrong_token() {
+    let mut server = Server::standalone();
+    server.token = Some("root:wrong".to_owned());
+    snapshot("token_wrong", &server, search().args("--text cat"), &[]);
+    server.token = None;
+    snapshot("token_absent", &server, search().args("--text cat"), &[]);
+}
+
+#[test]
+fn a_database_that_is_not_there() {
+    let server = Server::standalone();
+    snapshot(
+        "database_missing",
+        &server,
+        search().args("--text cat --database nowhere"),
+        &[],
+    );
+}
+
+/// On a real server somebody released it for a reason; Lite forgets at each
+/// restart, so there it is loaded without asking.
+#[test]
+fn a_collection_that_is_not_loaded() {
+    let server = Server::standalone();
+    let (collection, _dir) = small(&server, "released", "pixels");
+    collection.release();
+    let image = gallery().join("objects/blue-cap.webp");
+    let ask = |more: &str| {
+        search()
+            .args("--collection")
+            .args(&collection.name)
+            .args(more)
+            .args("--image")
+            .arg(&image)
+    };
+    snapshot(
+        "not_loaded",
+        &server,
+        ask(""),
+        &[(&collection.name, "[COLLECTION]")],
+    );
+    server.run(ask("--load")).run().expect_code(0);
+
+    let lite = Server::lite();
+    let (collection, _dir) = small(&lite, "released", "pixels");
+    collection.release();
+    let run = search()
+        .args("--collection")
+        .args(&collection.name)
+        .args("--image")
+        .arg(&image);
+    lite.run(run).run().expect_code(0);
+}

@@ -1,0 +1,158 @@
+//! The servers under test, and collections that go away with their test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use milvus::proto::milvus::milvus_service_client::MilvusServiceClient;
+use milvus::proto::milvus::{DropCollectionRequest, ReleaseCollectionRequest};
+use milvus_image_search::config::{Connection, Secret};
+use milvus_image_search::store::Store;
+use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
+
+use crate::support::Run;
+
+/// A server that `make test` started.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) uri: String,
+    pub(crate) token: Option<String>,
+    pub(crate) ca: Option<String>,
+}
+
+impl Server {
+    pub(crate) fn lite() -> Self {
+        Self {
+            uri: variable("MILVUS_TEST_LITE"),
+            token: None,
+            ca: None,
+        }
+    }
+
+    /// With login and TLS.
+    pub(crate) fn standalone() -> Self {
+        Self {
+            uri: variable("MILVUS_TEST_STANDALONE"),
+            token: Some(variable("MILVUS_TEST_TOKEN")),
+            ca: Some(variable("MILVUS_TEST_CA")),
+        }
+    }
+
+    /// Points a command at this server.
+    pub(crate) fn run(&self, run: Run) -> Run {
+        let settings = [("MILVUS_TOKEN", &self.token), ("MILVUS_TLS_CA", &self.ca)];
+        settings.into_iter().fold(
+            run.env("MILVUS_URI", &self.uri),
+            |run, (name, value)| match value {
+                Some(value) => run.env(name, value),
+                None => run,
+            },
+        )
+    }
+
+    pub(crate) fn connection(&self) -> Connection {
+        Connection {
+            uri: self.uri.clone(),
+            token: self.token.clone().map(Secret::new),
+            database: None,
+            tls_ca: self.ca.clone().map(Into::into),
+            connect_timeout: Duration::from_secs(10),
+            request_timeout: Duration::from_secs(60),
+            retry_deadline: Duration::from_secs(10),
+        }
+    }
+
+    pub(crate) async fn store(&self) -> Store {
+        Store::connect(&self.connection()).await.unwrap()
+    }
+
+    /// A name that nobody else uses; the collection of that name goes away
+    /// with the guard.
+    pub(crate) fn collection(&self, test: &str) -> Collection {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        Collection {
+            server: self.clone(),
+            name: format!("t_{test}_{}_{count}", std::process::id()),
+        }
+    }
+
+    async fn stub(&self) -> Option<MilvusServiceClient<Channel>> {
+        let mut endpoint = Endpoint::from_shared(self.uri.clone()).unwrap();
+        if let Some(ca) = &self.ca {
+            let ca = Certificate::from_pem(std::fs::read(ca).unwrap());
+            endpoint = endpoint
+                .tls_config(ClientTlsConfig::new().ca_certificate(ca))
+                .unwrap();
+        }
+        Some(MilvusServiceClient::new(endpoint.connect().await.ok()?))
+    }
+
+    fn request<T>(&self, message: T) -> tonic::Request<T> {
+        use base64::Engine;
+        let mut request = tonic::Request::new(message);
+        if let Some(token) = &self.token {
+            let encoded = base64::engine::general_purpose::STANDARD.encode(token);
+            let value = encoded.parse().unwrap();
+            request.metadata_mut().insert("authorization", value);
+        }
+        request
+    }
+}
+
+/// A collection of one test.
+#[derive(Debug)]
+pub(crate) struct Collection {
+    server: Server,
+    pub(crate) name: String,
+}
+
+impl Collection {
+    /// Takes the collection out of the server's memory, and waits until it is
+    /// out.
+    pub(crate) fn release(&self) {
+        block_on(async {
+            let mut stub = self.server.stub().await.unwrap();
+            let request = self.server.request(ReleaseCollectionRequest {
+                collection_name: self.name.clone(),
+                ..Default::default()
+            });
+            let status = stub.release_collection(request).await.unwrap().into_inner();
+            assert_eq!(status.code, 0, "{}", status.reason);
+            let store = self.server.store().await;
+            let deadline = Instant::now() + Duration::from_secs(30);
+            while store.is_loaded(&self.name).await.unwrap() {
+                assert!(Instant::now() < deadline, "the collection stays loaded");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        });
+    }
+}
+
+impl Drop for Collection {
+    fn drop(&mut self) {
+        block_on(async {
+            let Some(mut stub) = self.server.stub().await else {
+                return;
+            };
+            let request = self.server.request(DropCollectionRequest {
+                collection_name: self.name.clone(),
+                ..Default::default()
+            });
+            // One that was never created cannot be dropped.
+            let _gone = stub.drop_collection(request).await.is_ok();
+        });
+    }
+}
+
+pub(crate) fn block_on<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name)
+        .unwrap_or_else(|_| panic!("{name} is not set: run `make test`, which starts the servers"))
+}

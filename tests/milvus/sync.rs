@@ -1,0 +1,205 @@
+//! What a second run does when something changed, and what becomes of bad
+//! pictures.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::servers::{Collection, Server};
+use crate::support::{gallery, ingest, repo, search};
+
+fn copy(name: &str, to: &Path) {
+    fs::create_dir_all(to.parent().unwrap()).unwrap();
+    fs::copy(gallery().join(name), to).unwrap();
+}
+
+fn run(server: &Server, collection: &Collection, more: &str, folder: &Path) -> Value {
+    let run = ingest()
+        .args("--model lit-b0 --format json --quiet --collection")
+        .args(&collection.name)
+        .args(more)
+        .arg(folder);
+    let ran = server.run(run).run();
+    let summary = ran.json();
+    let bad = summary["rejected"].as_u64().unwrap() + summary["failed"].as_u64().unwrap();
+    assert_eq!(ran.code, Some(if bad > 0 { 3 } else { 0 }), "{ran:?}");
+    let sum: u64 = ["upserted", "unchanged", "rejected", "failed", "cancelled"]
+        .iter()
+        .map(|key| summary[key].as_u64().unwrap())
+        .sum();
+    assert_eq!(summary["discovered"].as_u64().unwrap(), sum);
+    summary
+}
+
+fn hits(server: &Server, collection: &Collection, image: &Path) -> Vec<Value> {
+    let run = search()
+        .args("--format json --collection")
+        .args(&collection.name)
+        .args("--image")
+        .arg(image);
+    let answer = server.run(run).run().expect_code(0).json();
+    answer["hits"].as_array().unwrap().clone()
+}
+
+on_both_servers! {
+    fn a_changed_file_is_embedded_anew_and_nothing_else(server: &Server) {
+        let collection = server.collection("changed");
+        let dir = tempfile::tempdir().unwrap();
+        let (one, two) = (dir.path().join("one.webp"), dir.path().join("sub/two.webp"));
+        copy("objects/red-handbag.webp", &one);
+        copy("objects/blue-cap.webp", &two);
+        assert_eq!(run(server, &collection, "", dir.path())["upserted"], 2);
+        copy("objects/green-umbrella.webp", &one);
+        let summary = run(server, &collection, "", dir.path());
+        assert_eq!((&summary["upserted"], &summary["unchanged"]), (&1.into(), &1.into()));
+        let found = hits(server, &collection, &gallery().join("objects/green-umbrella.webp"));
+        assert_eq!(found.len(), 2, "replaced, not added");
+        assert_eq!(found[0]["display_name"], "one");
+        assert!(found[0]["score"].as_f64().unwrap() > 0.999);
+    }
+
+    fn a_changed_name_is_written_too(server: &Server) {
+        let collection = server.collection("renamed");
+        let dir = tempfile::tempdir().unwrap();
+        let one = dir.path().join("red_handbag-1.webp");
+        copy("objects/red-handbag.webp", &one);
+        let table = dir.path().join("names.csv");
+        assert_eq!(run(server, &collection, "", dir.path())["upserted"], 1);
+        assert_eq!(hits(server, &collection, &one)[0]["display_name"], "red handbag 1");
+        fs::write(&table, "file,title,price\nred_handbag-1,Bag of the Year,12.5\n").unwrap();
+        let names = format!("--names {}", table.display());
+        assert_eq!(run(server, &collection, &names, dir.path())["upserted"], 1);
+        let hit = &hits(server, &collection, &one)[0];
+        assert_eq!(hit["display_name"], "Bag of the Year");
+        assert_eq!(hit["attributes"], serde_json::json!({"price": 12.5}));
+        assert_eq!(run(server, &collection, &names, dir.path())["unchanged"], 1);
+    }
+
+    fn a_dry_run_writes_nothing(server: &Server) {
+        let collection = server.collection("dry");
+        let dir = tempfile::tempdir().unwrap();
+        copy("objects/red-handbag.webp", &dir.path().join("a.webp"));
+        fs::write(dir.path().join("b.jpg"), "no picture").unwrap();
+        for _ in 0..2 {
+            let summary = run(server, &collection, "--dry-run", dir.path());
+            assert_eq!((&summary["upserted"], &summary["rejected"]), (&1.into(), &1.into()));
+        }
+        let missing = search().args("--text cat --collection").args(&collection.name);
+        let said = server.run(missing).run().expect_code(1).stderr;
+        assert!(said.contains("there is no collection"), "{said}");
+    }
+
+    /// Each fixture ends as its table says, with a reason, and the run goes on.
+    fn bad_pictures_are_rejected_with_a_reason(server: &Server) {
+        let collection = server.collection("rejects");
+        let fixtures = repo().join("tests/fixtures/images");
+        let dir = tempfile::tempdir().unwrap();
+        let rejects = dir.path().join("rejects.jsonl");
+        let more = format!("--rejects {}", rejects.display());
+        let summary = run(server, &collection, &more, &fixtures);
+        let table: Value =
+            serde_json::from_slice(&fs::read(fixtures.join("manifest.json")).unwrap()).unwrap();
+        let table = table.as_array().unwrap();
+        let bad: Vec<&str> = table.iter().filter(|entry| entry["outcome"] == "reject")
+            .map(|entry| entry["file"].as_str().unwrap()).collect();
+        assert_eq!(summary["discovered"], table.len());
+        assert_eq!(summary["rejected"], bad.len());
+        let lines = fs::read_to_string(&rejects).unwrap();
+        let listed: Vec<Value> = lines.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let mut named: Vec<&str> = listed.iter()
+            .map(|entry| entry["path"].as_str().unwrap().rsplit('/').next().unwrap()).collect();
+        named.sort_unstable();
+        let mut bad = bad;
+        bad.sort_unstable();
+        assert_eq!(named, bad);
+        for entry in &listed {
+            assert!(entry["reason"].as_str().unwrap().len() > 10, "{entry}");
+            assert!(["discover", "read", "decode", "embed"].contains(&entry["stage"].as_str().unwrap()));
+        }
+        // A rejected picture is tried again, since it may have been mended.
+        let again = run(server, &collection, "", &fixtures);
+        assert_eq!((&again["upserted"], &again["rejected"]), (&0.into(), &summary["rejected"]));
+    }
+
+    fn lists_name_pictures_too(server: &Server) {
+        let collection = server.collection("list");
+        let dir = tempfile::tempdir().unwrap();
+        let odd = dir.path().join("sub/new\nline é你好 '\".webp");
+        copy("objects/red-handbag.webp", &odd);
+        copy("objects/blue-cap.webp", &dir.path().join("b.webp"));
+        let mut list = odd.to_str().unwrap().as_bytes().to_vec();
+        list.push(0);
+        list.extend(dir.path().join("b.webp").to_str().unwrap().as_bytes());
+        let from_list = ingest().args("--model lit-b0 --format json --files-from - --collection")
+            .args(&collection.name).args("--root").arg(dir.path()).stdin(list);
+        let summary = server.run(from_list).run().expect_code(0).json();
+        assert_eq!(summary["upserted"], 2);
+        // The same root and paths are the same pictures.
+        assert_eq!(run(server, &collection, "", dir.path())["unchanged"], 2);
+        let found = hits(server, &collection, &odd);
+        assert_eq!(found[0]["path"].as_str().unwrap(), odd.canonicalize().unwrap().to_str().unwrap());
+    }
+
+    fn bad_rows_cost_no_picture(server: &Server) {
+        let collection = server.collection("rows");
+        let dir = tempfile::tempdir().unwrap();
+        copy("objects/red-handbag.webp", &dir.path().join("1.webp"));
+        copy("objects/blue-cap.webp", &dir.path().join("2.webp"));
+        let table = dir.path().join("styles.csv");
+        fs::write(&table, "id,gender,productDisplayName\n1,Women,Bag, red, large\n2\n9,Men,Gone\n").unwrap();
+        let run = ingest().args("--model lit-b0 --collection").args(&collection.name)
+            .args("--names").arg(&table).arg(dir.path());
+        let ran = server.run(run).run().expect_code(0);
+        let hidden = [
+            (dir.path().canonicalize().unwrap().to_str().unwrap().to_owned(), "[DIR]"),
+            (dir.path().to_str().unwrap().to_owned(), "[DIR]"),
+            (collection.name.clone(), "[COLLECTION]"),
+        ];
+        let hidden: Vec<(&str, &str)> = hidden.iter().map(|(what, name)| (what.as_str(), *name)).collect();
+        insta::assert_snapshot!("bad_rows", ran.text(&hidden));
+        let names: Vec<String> = hits(server, &collection, &dir.path().join("1.webp")).iter()
+            .map(|hit| hit["display_name"].as_str().unwrap().to_owned()).collect();
+        assert_eq!(names, ["Bag, red, large", "2"]);
+    }
+
+    fn an_empty_folder_is_no_error(server: &Server) {
+        let collection = server.collection("empty");
+        let dir = tempfile::tempdir().unwrap();
+        let summary = run(server, &collection, "", dir.path());
+        assert_eq!(summary["discovered"], 0);
+        assert_eq!(hits(server, &collection, &gallery().join("objects/blue-cap.webp")).len(), 0);
+    }
+
+    /// The baseline has no network and a vector of 14,400 numbers.
+    fn pixels_need_no_runtime(server: &Server) {
+        let collection = server.collection("pixels");
+        let dir = tempfile::tempdir().unwrap();
+        copy("objects/red-handbag.webp", &dir.path().join("1.webp"));
+        copy("objects/blue-cap.webp", &dir.path().join("2.webp"));
+        let run = ingest().args("--model pixels --format json --collection").args(&collection.name)
+            .arg(dir.path()).env("ORT_DYLIB_PATH", "/nonexistent");
+        assert_eq!(server.run(run).run().expect_code(0).json()["upserted"], 2);
+        let ask = search().args("--format json --collection").args(&collection.name)
+            .args("--image").arg(dir.path().join("2.webp")).env("ORT_DYLIB_PATH", "/nonexistent");
+        let answer = server.run(ask).run().expect_code(0).json();
+        assert_eq!(answer["hits"][0]["display_name"], "2");
+    }
+
+    fn every_index_type_is_created_as_asked(server: &Server) {
+        for (kind, metric, nearest_is_large) in
+            [("FLAT", "IP", true), ("IVF_FLAT", "L2", false), ("IVF_SQ8", "COSINE", true), ("AUTOINDEX", "COSINE", true)]
+        {
+            let collection = server.collection(&kind.to_lowercase());
+            let dir = tempfile::tempdir().unwrap();
+            copy("objects/red-handbag.webp", &dir.path().join("1.webp"));
+            copy("objects/blue-cap.webp", &dir.path().join("2.webp"));
+            let more = format!("--index-type {kind} --metric {metric} --ivf-nlist 4");
+            run(server, &collection, &more, dir.path());
+            let found = hits(server, &collection, &dir.path().join("2.webp"));
+            assert_eq!(found[0]["display_name"], "2", "{kind} {metric}");
+            let (first, last) = (found[0]["score"].as_f64().unwrap(), found[1]["score"].as_f64().unwrap());
+            assert_eq!(first > last, nearest_is_large, "{kind} {metric}: {first} {last}");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Vectors equal to those that the same graphs give in Python, from the same
+//! files.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use base64::Engine;
+use milvus_image_search::config::ImageLimits;
+use milvus_image_search::embed::{Runtime, TextTower, VisionTower, norm};
+use milvus_image_search::imaging::{Preprocess, decode};
+use milvus_image_search::model::{Model, Normalise};
+use proptest::prelude::*;
+use serde_json::Value;
+
+use crate::support::repo;
+
+/// ONNX Runtime allows one environment a process.
+fn runtime() -> &'static Runtime {
+    static RUNTIME: OnceLock<Runtime> = OnceLock::new();
+    RUNTIME
+        .get_or_init(|| Runtime::load().unwrap_or_else(|error| panic!("{error}: run `make test`")))
+}
+
+fn model(name: &str) -> Model {
+    let model = Model::open(&repo().join("models").join(name)).unwrap();
+    model
+        .verify()
+        .unwrap_or_else(|error| panic!("{error}: run `make test`, which builds it"));
+    model
+}
+
+fn golden(path: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(repo().join(path)).unwrap()).unwrap()
+}
+
+fn floats(base64: &Value) -> Vec<f32> {
+    let bytes = base64::engine::general_purpose::STANDARD
+        .decode(base64.as_str().unwrap())
+        .unwrap();
+    let numbers = bytes.chunks_exact(4);
+    numbers
+        .map(|b| f32::from_le_bytes(b.try_into().unwrap()))
+        .collect()
+}
+
+fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    assert_eq!(a.len(), b.len());
+    let dot: f64 = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| f64::from(*a) * f64::from(*b))
+        .sum();
+    dot / norm(a) / norm(b)
+}
+
+fn tensors(model: &Model, pictures: &[&Path]) -> Vec<f32> {
+    let mut preprocess = Preprocess::new(&model.manifest.vision);
+    let mut tensors = vec![0.0; preprocess.tensor_len() * pictures.len()];
+    let places = tensors.chunks_exact_mut(preprocess.tensor_len());
+    for (picture, place) in pictures.iter().zip(places) {
+        let bytes = std::fs::read(picture).unwrap();
+        let image = decode(&bytes, &ImageLimits::default()).unwrap();
+        preprocess.write_tensor(&image, place);
+    }
+    tensors
+}
+
+fn embed(model: &Model, pictures: &[&Path]) -> Vec<Vec<f32>> {
+    let mut tower = VisionTower::open(model, Some(runtime()), 1).unwrap();
+    let vectors = tower
+        .embed(&tensors(model, pictures), pictures.len())
+        .unwrap();
+    vectors.into_iter().map(Result::unwrap).collect()
+}
+
+#[test]
+fn lit_b0_pictures_equal_the_reference() {
+    let model = model("lit-b0");
+    let golden = golden("tests/fixtures/lit-b0/golden.json");
+    let entries = golden["images"].as_array().unwrap();
+    assert_eq!(entries.len(), 12);
+    for entry in entries {
+        let name = entry["path"].as_str().unwrap();
+        let path = repo().join("tests/fixtures/lit-b0").join(name);
+        let ours = embed(&model, &[&path]).pop().unwrap();
+        let cosine = cosine(&ours, &floats(&entry["f32_base64"]));
+        // Decoders of JPEG differ by rounding; PNG has one answer.
+        let least = if Path::new(name).extension().unwrap() == "png" {
+            0.9999
+        } else {
+            0.9997
+        };
+        assert!(cosine >= least, "{name}: {cosine}");
+        assert!((norm(&ours) - 1.0).abs() < 1e-5, "{name}");
+    }
+}
+
+#[test]
+fn lit_b0_texts_equal_the_reference() {
+    let model = model("lit-b0");
+    let golden = golden("tests/fixtures/lit-b0/golden.json");
+    let mut tower = TextTower::open(&model, runtime(), 1).unwrap();
+    let entries = golden["texts"].as_array().unwrap();
+    let texts: Vec<&str> = entries
+        .iter()
+        .map(|entry| entry["text"].as_str().unwrap())
+        .collect();
+    let together = tower.embed(&texts).unwrap();
+    for (entry, together) in entries.iter().zip(together) {
+        let text = entry["text"].as_str().unwrap();
+        let ids: Vec<u32> = serde_json::from_value(entry["input_ids"].clone()).unwrap();
+        assert_eq!(tower.token_ids(text).unwrap(), ids, "{text}");
+        let alone = tower.embed(&[text]).unwrap().pop().unwrap();
+        let reference = floats(&entry["f32_base64"]);
+        assert!(cosine(&alone.embedding, &reference) >= 0.9999, "{text}");
+        assert!(
+            cosine(&together.embedding, &reference) >= 0.9999,
+            "{text} in a batch"
+        );
+        assert!((norm(&alone.embedding) - 1.0).abs() < 1e-5, "{text}");
+    }
+}
+
+#[test]
+fn long_texts_are_cut_and_it_is_said() {
+    let model = model("lit-b0");
+    let mut tower = TextTower::open(&model, runtime(), 1).unwrap();
+    let long = "red handbag ".repeat(100);
+    let embedded = tower.embed(&["red handbag", &long]).unwrap();
+    assert_eq!(
+        (embedded[0].truncated, embedded[1].truncated),
+        (false, true)
+    );
+    assert_eq!(tower.token_ids(&long).unwrap().len(), 64);
+    let alone = tower.embed(&["red handbag"]).unwrap().pop().unwrap();
+    assert!(
+        cosine(&alone.embedding, &embedded[0].embedding) > 0.99999,
+        "padding changes nothing"
+    );
+}
+
+#[test]
+fn resnet50_equals_the_reference() {
+    let model = model("resnet50");
+    let golden = golden("models/resnet50/golden/golden.json");
+    for entry in golden["pictures"].as_array().unwrap() {
+        let name = entry["file"].as_str().unwrap();
+        let path = repo().join("models/resnet50/golden").join(name);
+        let ours = embed(&model, &[&path]).pop().unwrap();
+        let cosine = cosine(&ours, &floats(&entry["embedding"]));
+        assert!(cosine >= 0.9999, "{name}: {cosine}");
+        assert!((norm(&ours) - 1.0).abs() < 1e-5, "{name}");
+    }
+}
+
+/// The classifier's output, reached by a manifest that names it.
+#[test]
+fn resnet50_knows_what_the_photographs_show() {
+    let mut model = model("resnet50");
+    model.manifest.dimension = 1000;
+    model.manifest.normalise = Normalise::None;
+    model.manifest.vision.onnx.as_mut().unwrap().output = "probabilities".to_owned();
+    let labels = std::fs::read_to_string(repo().join("models/resnet50/labels.txt")).unwrap();
+    let labels: Vec<&str> = labels.lines().collect();
+    let expected = golden("models/resnet50/expected.json");
+    let photos = expected["photos"].as_array().unwrap();
+    let mut same = 0;
+    for photo in photos {
+        let stem = photo["file"].as_str().unwrap().rsplit_once('.').unwrap().0;
+        let folder = repo().join("tests/gallery/photos");
+        let path = ["jpg", "png"].map(|extension| folder.join(format!("{stem}.{extension}")));
+        let path = path.iter().find(|path| path.exists()).unwrap();
+        let probabilities = embed(&model, &[path]).pop().unwrap();
+        let best = (0..1000)
+            .max_by(|a, b| probabilities[*a].total_cmp(&probabilities[*b]))
+            .unwrap();
+        let right = photo["top1"].as_str().unwrap();
+        same += u32::from(labels[best] == right);
+        if photo["top1_right"] == true {
+            assert_eq!(labels[best], right, "{stem}");
+        }
+    }
+    // The gallery's copies are smaller than the photographs that Python saw.
+    assert!(same >= 12, "{same} of {} labels", photos.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Neighbours and places in a batch never change a vector.
+    #[test]
+    fn a_batch_changes_nothing(order in prop::collection::vec(0usize..12, 1..9)) {
+        let model = model("lit-b0");
+        let golden = golden("tests/fixtures/lit-b0/golden.json");
+        let paths: Vec<_> = golden["images"].as_array().unwrap().iter()
+            .map(|entry| repo().join("tests/fixtures/lit-b0").join(entry["path"].as_str().unwrap()))
+            .collect();
+        let batch: Vec<&Path> = order.iter().map(|place| paths[*place].as_path()).collect();
+        let together = embed(&model, &batch);
+        for (picture, vector) in batch.iter().zip(together) {
+            let alone = embed(&model, &[picture]).pop().unwrap();
+            let worst = alone.iter().zip(&vector).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+            prop_assert!(worst < 1e-5, "{worst}");
+        }
+    }
+}
