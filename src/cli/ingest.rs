@@ -71,7 +71,7 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
             cancel,
         )
         .await?;
-    observer.finish()?;
+    let rejects = observer.finish();
     let view = ingest_report::View {
         collection: &collection,
         model: &model_name,
@@ -84,6 +84,7 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
         SummaryFormat::Text if args.common.quiet => {}
         SummaryFormat::Text => terminal::print(|out| ingest_report::write_text(&view, out))?,
     }
+    rejects?;
     Ok(exit(report))
 }
 

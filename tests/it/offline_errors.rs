@@ -92,6 +92,7 @@ fn nothing_named() {
     snapshot("no_collection", &ingest().args("."), &[]);
     snapshot("no_pictures", &ingest().args("--collection a"), &[]);
     snapshot("null_without_paths", &search().args("--text cat -0"), &[]);
+    snapshot("empty_text", &search().args("--text").arg(" "), &[]);
 }
 
 #[test]
