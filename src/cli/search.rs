@@ -108,7 +108,11 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(args: SearchArgs) -> Result<Exit, Failure> {
-    if args.text.as_ref().is_some_and(|text| text.trim().is_empty()) {
+    if args
+        .text
+        .as_ref()
+        .is_some_and(|text| text.trim().is_empty())
+    {
         return Err(Failure::new(
             anyhow!("the text is empty"),
             "give --text some words, or leave it out and search with --image",
