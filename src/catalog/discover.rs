@@ -1,15 +1,14 @@
 //! Walks folders and lists, and tells pictures from everything else.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-use std::ffi::OsString;
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, RandomState};
-use std::io::BufRead;
+use std::io::{BufRead, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use walkdir::{DirEntry, WalkDir};
+use walkdir::WalkDir;
 
-use super::format::{Recognised, recognise};
+use super::format::{Recognised, claims_image, recognise};
 use super::source::{Candidate, Source};
 use crate::entity::{ImageId, Problem, Stage};
 
@@ -127,40 +126,44 @@ fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
     OsString::from(String::from_utf8_lossy(&bytes).into_owned()).into()
 }
 
-/// Every finding below `entries`, in a fixed order. Lazy: the next entry is
-/// looked at when it is asked for.
+/// Every finding below `entries`, in a fixed order, each path once. Lazy: the
+/// next entry is looked at when it is asked for.
 pub fn discover(entries: Entries, roots: Roots) -> impl Iterator<Item = Found> + Send {
     let mut seen = Seen::default();
     let mut last_source = None;
     entries
         .flat_map(move |entry| match entry {
             Ok(path) => look_at(&path, &roots, &mut last_source),
-            Err(error) => Box::new(std::iter::once(failed(
-                Path::new("--files-from"),
-                format!("the list cannot be read: {error}"),
-            ))),
+            Err(error) => {
+                let reason = format!("the list cannot be read: {error}");
+                one(failed(Path::new("--files-from").to_owned(), reason))
+            }
         })
-        .filter_map(move |found| seen.check(found))
+        .filter_map(move |sighting| seen.check(sighting))
 }
 
-type Findings = Box<dyn Iterator<Item = Found> + Send>;
+/// What was found at a path that is absolute, wherever it can be.
+type Sighting = (PathBuf, Found);
 
-fn look_at(path: &Path, roots: &Roots, last: &mut Option<(PathBuf, Source)>) -> Findings {
-    let one = |found| Box::new(std::iter::once(found)) as Findings;
+type Sightings = Box<dyn Iterator<Item = Sighting> + Send>;
+
+fn one(sighting: Sighting) -> Sightings {
+    Box::new(std::iter::once(sighting))
+}
+
+fn look_at(path: &Path, roots: &Roots, last: &mut Option<(PathBuf, Source)>) -> Sightings {
     let metadata = match path.metadata() {
         Ok(metadata) => metadata,
-        Err(error) => return one(failed(path, error.to_string())),
+        Err(error) => return one(failed(place(path), unreachable_reason(path, &error))),
     };
-    let folder = match (metadata.is_dir(), path.file_name(), path.parent()) {
-        (true, _, _) | (false, None, _) => path,
-        (false, Some(_), Some(parent)) if parent.as_os_str().is_empty() => Path::new("."),
-        (false, Some(_), Some(parent)) => parent,
-        (false, Some(_), None) => Path::new("."),
+    let folder = if metadata.is_dir() {
+        path
+    } else {
+        folder_of(path)
     };
-    let resolved = resolve(folder, roots, last);
-    let (folder, source) = match resolved {
+    let (folder, source) = match resolve(folder, roots, last) {
         Ok(resolved) => resolved,
-        Err(reason) => return one(failed(path, reason)),
+        Err(reason) => return one(failed(place(path), reason)),
     };
     if metadata.is_dir() {
         return Box::new(walk(folder, source));
@@ -169,6 +172,28 @@ fn look_at(path: &Path, roots: &Roots, last: &mut Option<(PathBuf, Source)>) -> 
         .file_name()
         .map_or_else(|| folder.clone(), |name| folder.join(name));
     one(examine(path, &metadata, &source, true))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match (path.file_name(), path.parent()) {
+        (Some(_), Some(parent)) if !parent.as_os_str().is_empty() => parent,
+        (Some(_), _) => Path::new("."),
+        (None, _) => path,
+    }
+}
+
+/// `path` in a canonical folder, so that two ways to write it are one. The last
+/// part is kept: a link is called by its own name, not by its target's.
+fn place(path: &Path) -> PathBuf {
+    let canonical = match path.file_name() {
+        Some(name) => folder_of(path)
+            .canonicalize()
+            .map(|folder| folder.join(name)),
+        None => path.canonicalize(),
+    };
+    canonical
+        .or_else(|_| std::path::absolute(path))
+        .unwrap_or_else(|_| path.to_owned())
 }
 
 /// The folder, canonical, and the source that its pictures belong to. The
@@ -196,7 +221,7 @@ fn resolve(
     }
 }
 
-fn walk(folder: PathBuf, source: Source) -> impl Iterator<Item = Found> + Send {
+fn walk(folder: PathBuf, source: Source) -> impl Iterator<Item = Sighting> + Send {
     let mut entries = WalkDir::new(&folder)
         .follow_links(true)
         .sort_by_file_name()
@@ -207,35 +232,62 @@ fn walk(folder: PathBuf, source: Source) -> impl Iterator<Item = Found> + Send {
                 Ok(entry) => entry,
                 Err(error) => return Some(walk_error(&folder, &error)),
             };
-            if entry.depth() > 0 && is_hidden(&entry) {
+            // The folder that the user named is looked at, whatever its name.
+            if entry.depth() > 0 && is_hidden(entry.file_name()) {
                 if entry.file_type().is_dir() {
                     entries.skip_current_dir();
                 }
-                return Some(Found::Skipped(Skip::Hidden));
+                return Some(skipped(entry.into_path(), Skip::Hidden));
             }
             if entry.file_type().is_dir() {
                 continue;
             }
             return Some(match entry.metadata() {
                 Ok(metadata) => examine(entry.into_path(), &metadata, &source, false),
-                Err(error) => failed(entry.path(), error.to_string()),
+                Err(error) => walk_error(&folder, &error),
             });
         }
     })
 }
 
-fn is_hidden(entry: &DirEntry) -> bool {
-    entry.file_name().as_encoded_bytes().starts_with(b".")
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
 }
 
-fn walk_error(folder: &Path, error: &walkdir::Error) -> Found {
-    let path = error.path().unwrap_or(folder);
+fn walk_error(folder: &Path, error: &walkdir::Error) -> Sighting {
+    let path = error.path().unwrap_or(folder).to_owned();
+    if error.depth() > 0 && path.file_name().is_some_and(is_hidden) {
+        return skipped(path, Skip::Hidden);
+    }
     let reason = match (error.loop_ancestor(), error.io_error()) {
         (Some(ancestor), _) => format!("a symbolic link that leads back to {}", ancestor.display()),
-        (None, Some(cause)) => cause.to_string(),
+        (None, Some(cause)) if dangling_target(&path, cause).is_some() && !claims_image(&path) => {
+            // An editor's lock, a link into a folder that is gone: nobody's picture.
+            return skipped(path, Skip::NotAnImage);
+        }
+        (None, Some(cause)) => unreachable_reason(&path, cause),
         (None, None) => error.to_string(),
     };
     failed(path, reason)
+}
+
+fn unreachable_reason(path: &Path, error: &std::io::Error) -> String {
+    match dangling_target(path, error) {
+        Some(target) => format!(
+            "a symbolic link that leads nowhere: {} cannot be found",
+            target.display()
+        ),
+        None => error.to_string(),
+    }
+}
+
+/// Where the link at `path` leads, if `error` says that nothing is there.
+fn dangling_target(path: &Path, error: &std::io::Error) -> Option<PathBuf> {
+    match error.kind() {
+        // What may not be looked at may well be there.
+        ErrorKind::PermissionDenied => None,
+        _ => path.read_link().ok(),
+    }
 }
 
 /// Tells what one file is. One that the user named is never skipped.
@@ -244,18 +296,18 @@ fn examine(
     metadata: &std::fs::Metadata,
     source: &Source,
     named_by_user: bool,
-) -> Found {
+) -> Sighting {
     if !metadata.is_file() {
         // A FIFO or a device would block or never end: it is not opened.
         return if named_by_user {
             rejected(path, "it is not a regular file".to_owned())
         } else {
-            Found::Skipped(Skip::NotAnImage)
+            skipped(path, Skip::NotAnImage)
         };
     }
     match recognise(&path) {
         Ok(Recognised::Image(_)) => match source.candidate(path.clone(), metadata) {
-            Some(candidate) => Found::Image(candidate),
+            Some(candidate) => (path, Found::Image(candidate)),
             None => rejected(
                 path,
                 "its path is not UTF-8, which Milvus cannot store: rename it".to_owned(),
@@ -265,51 +317,57 @@ fn examine(
         Ok(Recognised::Other) if named_by_user => {
             rejected(path, "the content is not a picture".to_owned())
         }
-        Ok(Recognised::Other) => Found::Skipped(Skip::NotAnImage),
-        Err(error) => failed(&path, error.to_string()),
+        Ok(Recognised::Other) => skipped(path, Skip::NotAnImage),
+        Err(error) => failed(path, error.to_string()),
     }
 }
 
-fn rejected(path: PathBuf, reason: String) -> Found {
-    Found::Rejected(Problem {
-        path,
-        stage: Stage::Discover,
-        reason,
-    })
+fn skipped(path: PathBuf, skip: Skip) -> Sighting {
+    (path, Found::Skipped(skip))
 }
 
-fn failed(path: &Path, reason: String) -> Found {
-    Found::Failed(Problem {
+fn rejected(path: PathBuf, reason: String) -> Sighting {
+    let problem = problem(&path, reason);
+    (path, Found::Rejected(problem))
+}
+
+fn failed(path: PathBuf, reason: String) -> Sighting {
+    let problem = problem(&path, reason);
+    (path, Found::Failed(problem))
+}
+
+fn problem(path: &Path, reason: String) -> Problem {
+    Problem {
         path: path.to_owned(),
         stage: Stage::Discover,
         reason,
-    })
+    }
 }
 
-/// Pictures of this run by id: one reached twice counts once, and of two that
-/// would share an id the second is refused, since it would overwrite the first.
+/// What this run has met: a path reached twice counts once, whatever it holds,
+/// and of two pictures that would share an id the second is refused, since it
+/// would overwrite the first.
+///
+/// Of a path 8 bytes are kept, not its text: that two of a million paths share
+/// them has probability 3e-8.
 #[derive(Default)]
 struct Seen {
-    path_hashes: HashMap<ImageId, u64>,
+    path_hashes: HashSet<u64>,
+    ids: HashSet<ImageId>,
     hasher: RandomState,
 }
 
 impl Seen {
-    fn check(&mut self, found: Found) -> Option<Found> {
-        let Found::Image(candidate) = found else {
-            return Some(found);
-        };
-        let path_hash = self.hasher.hash_one(&candidate.path);
-        match self.path_hashes.entry(candidate.id.clone()) {
-            Entry::Vacant(free) => {
-                free.insert(path_hash);
-                Some(Found::Image(candidate))
+    fn check(&mut self, (path, found): Sighting) -> Option<Found> {
+        if !self.path_hashes.insert(self.hasher.hash_one(&path)) {
+            return None;
+        }
+        match found {
+            Found::Image(candidate) if !self.ids.insert(candidate.id.clone()) => {
+                let reason = "another picture of this run has the same source name and relative path: pass a common --root, or ingest the folders one by one with different --source names";
+                Some(rejected(path, reason.to_owned()).1)
             }
-            Entry::Occupied(taken) if *taken.get() == path_hash => None,
-            Entry::Occupied(_) => Some(rejected(
-                candidate.path,
-                "another picture of this run has the same source name and relative path: pass a common --root, or ingest the folders one by one with different --source names".to_owned(),
-            )),
+            found => Some(found),
         }
     }
 }
@@ -454,5 +512,141 @@ mod tests {
             "{found:?}"
         );
         assert!(found.last().unwrap().starts_with("failed No such file"));
+    }
+
+    #[test]
+    fn a_path_counts_once_whatever_was_found_there() {
+        let dir = tree();
+        let shop = dir.path().join("shop");
+        let once = run(std::slice::from_ref(&shop), None, Roots::default());
+        let paths = [
+            shop.clone(),
+            shop.join("."),
+            shop.join("text.jpg"),
+            shop.join("names.csv"),
+            shop.join("nowhere"),
+            shop.join("a/../nowhere"),
+        ];
+        let mut expected = once;
+        expected.push("failed No such file or directory (os error 2)".to_owned());
+        assert_eq!(run(&paths, None, Roots::default()), expected);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn links_that_lead_nowhere_fail_only_where_they_promise_a_picture() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        for (link, target) in [
+            (".#notes", "someone@host.1"),
+            (".lock.jpg", "gone"),
+            ("itself.txt", "itself.txt"),
+            ("photo.JPG", "gone/photo.jpg"),
+            ("readme.txt", "gone"),
+        ] {
+            symlink(target, dir.path().join(link)).unwrap();
+        }
+        let reason = "failed a symbolic link that leads nowhere: gone/photo.jpg cannot be found";
+        let found = run(&[dir.path().to_owned()], None, Roots::default());
+        assert_eq!(
+            found,
+            [
+                "skipped Hidden",
+                "skipped Hidden",
+                "skipped NotAnImage",
+                reason,
+                "skipped NotAnImage",
+            ]
+        );
+        // What the user named is never passed over.
+        let named = ["photo.JPG", "readme.txt", ".#notes"].map(|name| dir.path().join(name));
+        let found = run(&named, None, Roots::default());
+        assert_eq!(found[0], reason);
+        assert!(
+            found
+                .iter()
+                .all(|f| f.starts_with("failed a symbolic link")),
+            "{found:?}"
+        );
+        assert_eq!(found.len(), 3);
+    }
+
+    #[test]
+    fn what_vanishes_while_it_is_looked_at_fails_by_name() {
+        let dir = tree();
+        std::fs::create_dir(dir.path().join("shop/c")).unwrap();
+        let entries = Entries::new(vec![dir.path().join("shop")], None);
+        let mut found = discover(entries, Roots::default())
+            .skip_while(|found| !matches!(found, Found::Image(_)));
+        assert!(matches!(found.next(), Some(Found::Image(_))));
+        std::fs::remove_file(dir.path().join("shop/b.jpg")).unwrap();
+        std::fs::remove_dir(dir.path().join("shop/c")).unwrap();
+        for name in ["shop/b.jpg", "shop/c"] {
+            let Some(Found::Failed(problem)) = found.next() else {
+                panic!("{name} is gone");
+            };
+            assert!(problem.path.ends_with(name), "{problem:?}");
+            assert!(problem.reason.starts_with("No such file"), "{problem:?}");
+        }
+        assert_eq!(found.count(), 2);
+    }
+
+    #[test]
+    fn what_vanishes_before_it_is_opened_fails() {
+        let dir = tree();
+        let shop = dir.path().join("shop").canonicalize().unwrap();
+        let path = shop.join("b.jpg");
+        let metadata = path.metadata().unwrap();
+        std::fs::remove_file(&path).unwrap();
+        let source = Source::new(&shop, None).unwrap();
+        let (_, found) = examine(path, &metadata, &source, false);
+        assert!(matches!(found, Found::Failed(_)), "{found:?}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_may_not_be_read_fails() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tree();
+        let locked = dir.path().join("shop/a");
+        std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o0)).unwrap();
+        // Nothing is locked to a superuser.
+        let expected = match std::fs::read_dir(&locked) {
+            Ok(_) => "image a/a.jpg".to_owned(),
+            Err(error) => format!("failed {error}"),
+        };
+        let found = run(&[dir.path().join("shop")], None, Roots::default());
+        std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o700)).unwrap();
+        assert_eq!(found[2], expected);
+    }
+
+    #[test]
+    fn a_hidden_folder_that_was_named_is_looked_at() {
+        let dir = tempfile::tempdir().unwrap();
+        let hidden = dir.path().join(".hidden");
+        std::fs::create_dir(&hidden).unwrap();
+        std::fs::write(hidden.join("a.jpg"), JPEG).unwrap();
+        for path in [hidden.clone(), hidden.join("."), hidden.join("a.jpg")] {
+            let found = run(std::slice::from_ref(&path), None, Roots::default());
+            assert_eq!(found, ["image a.jpg"], "{}", path.display());
+        }
+    }
+
+    #[test]
+    fn a_folder_is_called_by_its_real_name() {
+        let dir = tree();
+        let ids = |path: &str| -> Vec<ImageId> {
+            let entries = Entries::new(vec![dir.path().join(path)], None);
+            discover(entries, Roots::default())
+                .filter_map(|found| match found {
+                    Found::Image(candidate) => Some(candidate.id),
+                    _ => None,
+                })
+                .collect()
+        };
+        let shop = ["a/a.jpg", "b.jpg"].map(|relative| ImageId::new("shop", relative));
+        for path in ["shop", "shop/.", "shop/a/..", "other/../shop/"] {
+            assert_eq!(ids(path), shop, "{path}");
+        }
     }
 }

@@ -89,11 +89,8 @@ pub(super) fn recognise(path: &Path) -> io::Result<Recognised> {
     if let Some(format) = Format::of(&head) {
         return Ok(Recognised::Image(format));
     }
-    let extension = path
-        .extension()
-        .map(|extension| extension.to_string_lossy().to_ascii_lowercase())
-        .unwrap_or_default();
-    Ok(if head.is_empty() && is_image_name(&extension) {
+    let extension = extension(path);
+    Ok(if head.is_empty() && claims_image(path) {
         Recognised::NotDecodable("the file is empty")
     } else if IMAGE_EXTENSIONS.contains(&extension.as_str()) {
         Recognised::NotDecodable("the content is not JPEG, PNG, WebP, GIF, BMP or TIFF")
@@ -106,8 +103,18 @@ pub(super) fn recognise(path: &Path) -> io::Result<Recognised> {
     })
 }
 
-fn is_image_name(extension: &str) -> bool {
-    IMAGE_EXTENSIONS.contains(&extension) || FOREIGN_EXTENSIONS.contains(&extension)
+/// Whether the name of `path` promises a picture, of a format decoded or not.
+pub(super) fn claims_image(path: &Path) -> bool {
+    let extension = extension(path);
+    [IMAGE_EXTENSIONS, FOREIGN_EXTENSIONS]
+        .iter()
+        .any(|known| known.contains(&extension.as_str()))
+}
+
+fn extension(path: &Path) -> String {
+    path.extension()
+        .map(|extension| extension.to_string_lossy().to_ascii_lowercase())
+        .unwrap_or_default()
 }
 
 #[cfg(test)]

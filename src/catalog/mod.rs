@@ -1,6 +1,6 @@
 //! Where pictures and their names come from: folders, lists of files, tables.
 //!
-//! [`discover`] yields every picture below the given paths, with its identity,
+//! [`discover()`] yields every picture below the given paths, with its identity,
 //! and says of every other entry why it is none. [`NamesTable`] joins display
 //! names and attributes to them. Nothing is decoded here, and nothing found is
 //! dropped without a word.
@@ -9,9 +9,12 @@ mod discover;
 mod format;
 mod names;
 mod names_csv;
+mod names_error;
+mod names_jsonl;
 mod source;
 
 pub use discover::{Entries, Found, Roots, Skip, discover};
 pub use format::{Format, HEAD_BYTES};
-pub use names::{KEY_COLUMNS, NAME_COLUMNS, NamesError, NamesOptions, NamesTable, readable_stem};
+pub use names::{KEY_COLUMNS, NAME_COLUMNS, NamesOptions, NamesTable, readable_stem};
+pub use names_error::{BadRow, HeaderFault, NamesError};
 pub use source::{Candidate, Source};

@@ -1,14 +1,15 @@
 //! The table of names: display names and attributes, joined to pictures.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
-use super::names_csv;
+use super::names_error::{BadRow, NamesError};
 use super::source::Candidate;
-use crate::entity::{Attributes, Hint};
+use super::{names_csv, names_jsonl};
+use crate::entity::Attributes;
 
 /// Columns that are looked for, in this order, to join rows to pictures.
 pub const KEY_COLUMNS: &[&str] = &[
@@ -36,62 +37,6 @@ pub struct NamesOptions {
     pub name_column: Option<String>,
 }
 
-/// A row that could not be used, with its line in the file (from 1).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadRow {
-    /// Line at which the row starts.
-    pub line: u64,
-    /// What is wrong with it.
-    pub reason: String,
-}
-
-/// Why a table cannot be used at all.
-#[derive(Debug, thiserror::Error)]
-pub enum NamesError {
-    /// The file cannot be read.
-    #[error("cannot read the names table {}", path.display())]
-    Read {
-        /// The table.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// There is no header, or no row.
-    #[error("the names table {} is empty", path.display())]
-    Empty {
-        /// The table.
-        path: PathBuf,
-    },
-    /// A column is not there.
-    #[error("the names table {} has no column for the {what}", path.display())]
-    NoColumn {
-        /// The table.
-        path: PathBuf,
-        /// `display name` or `key`.
-        what: &'static str,
-        /// Flag that names it.
-        flag: &'static str,
-        /// Columns that it has.
-        columns: Vec<String>,
-    },
-}
-
-impl Hint for NamesError {
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Read { .. } => None,
-            Self::Empty { .. } => Some(
-                "it needs a header line, then a row a picture (CSV), or an object a line (JSONL)"
-                    .to_owned(),
-            ),
-            Self::NoColumn { flag, columns, .. } => Some(format!(
-                "name one of its columns with {flag}: {}",
-                columns.join(", ")
-            )),
-        }
-    }
-}
-
 /// A row as a file format gives it: values beside the table's columns.
 #[derive(Debug)]
 pub(super) struct RawRow {
@@ -103,6 +48,8 @@ pub(super) struct RawRow {
 #[derive(Debug, Default)]
 pub(super) struct RawTable {
     pub(super) columns: Vec<String>,
+    /// Columns whose texts are numbers; empty where values have types.
+    pub(super) numeric: Vec<bool>,
     pub(super) rows: Vec<RawRow>,
     pub(super) bad: Vec<BadRow>,
     /// Rows whose last column held unquoted separators, put together again.
@@ -134,26 +81,35 @@ impl NamesTable {
     /// Reads a CSV (or TSV, or with semicolons) with a header, or JSONL, told
     /// apart by the first byte.
     ///
+    /// Keys and display names are texts. Any other column of a CSV is one of
+    /// numbers where all its values are plain digits (`12.50`, not `007`, `+1`
+    /// or `1e5`); JSON has types of its own.
+    ///
     /// # Errors
-    /// The file cannot be read, is empty, or has no column for key or name. A
-    /// single bad row is no error: it stands in [`bad_rows`](Self::bad_rows).
+    /// The file cannot be read, is empty, is no UTF-8, or has no column for key
+    /// or name. A single bad row is no error: it stands in
+    /// [`bad_rows`](Self::bad_rows).
     pub fn read(path: &Path, options: &NamesOptions) -> Result<Self, NamesError> {
+        let owned = || path.to_owned();
         let bytes = std::fs::read(path).map_err(|source| NamesError::Read {
-            path: path.to_owned(),
+            path: owned(),
             source,
         })?;
         let bytes = bytes.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(&bytes);
         let raw = match bytes.iter().find(|byte| !byte.is_ascii_whitespace()) {
-            None => None,
-            Some(b'{') => Some(read_jsonl(bytes)),
-            Some(_) => Some(names_csv::read(bytes)),
+            None => return Err(NamesError::Empty { path: owned() }),
+            // It opens a JSON array: as a CSV it would be one of nonsense.
+            Some(b'[') => return Err(NamesError::NotJsonl { path: owned() }),
+            Some(b'{') => names_jsonl::read(bytes),
+            Some(_) => names_csv::read(bytes).map_err(|fault| NamesError::Header {
+                path: owned(),
+                fault,
+            })?,
         };
-        match raw {
-            Some(raw) if !raw.columns.is_empty() => Self::join(path, raw, options),
-            _ => Err(NamesError::Empty {
-                path: path.to_owned(),
-            }),
+        if raw.columns.is_empty() {
+            return Err(NamesError::NotJsonl { path: owned() });
         }
+        Self::join(path, raw, options)
     }
 
     fn join(path: &Path, raw: RawTable, options: &NamesOptions) -> Result<Self, NamesError> {
@@ -176,8 +132,13 @@ impl NamesTable {
             name_column: raw.columns[name].clone(),
         };
         let mut first_lines: HashMap<String, u64> = HashMap::new();
-        for row in raw.rows {
+        for mut row in raw.rows {
             let line = row.line;
+            // A key `2.10` is not 2.1, and a title "1984" no amount: both stay texts.
+            let numeric = raw.numeric.iter().enumerate();
+            for (index, _) in numeric.filter(|(i, numeric)| **numeric && *i != key && *i != name) {
+                row.values[index] = names_csv::as_number(row.values[index].take());
+            }
             match table.add(row, &raw.columns, (key, name)) {
                 Ok(key) => {
                     first_lines.insert(key, line);
@@ -331,49 +292,15 @@ pub fn readable_stem(relative: &str) -> String {
     }
 }
 
-/// One object a line; its keys are the columns, in order of appearance.
-fn read_jsonl(bytes: &[u8]) -> RawTable {
-    let mut table = RawTable::default();
-    let mut positions: HashMap<String, usize> = HashMap::new();
-    for (number, line) in (1u64..).zip(bytes.split(|byte| *byte == b'\n')) {
-        if line.iter().all(u8::is_ascii_whitespace) {
-            continue;
-        }
-        let object: Attributes = match serde_json::from_slice(line) {
-            Ok(object) => object,
-            Err(error) => {
-                let reason = format!("it is not a JSON object: {error}");
-                table.bad.push(BadRow {
-                    line: number,
-                    reason,
-                });
-                continue;
-            }
-        };
-        let mut values = vec![Value::Null; positions.len()];
-        for (column, value) in object {
-            let next = positions.len();
-            let position = *positions.entry(column.clone()).or_insert(next);
-            if position == next {
-                table.columns.push(column);
-                values.push(value);
-            } else {
-                values[position] = value;
-            }
-        }
-        table.rows.push(RawRow {
-            line: number,
-            values,
-        });
-    }
-    table
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::ImageId;
+    use crate::entity::{Hint, ImageId};
+    use proptest::collection::vec;
+    use proptest::prelude::*;
     use serde_json::json;
+    use std::collections::HashSet;
+    use std::path::PathBuf;
 
     fn table(text: &str) -> NamesTable {
         with(text, &NamesOptions::default()).unwrap()
@@ -434,6 +361,121 @@ mod tests {
             Value::Object(attributes),
             json!({"price": 10, "code": "007", "size": "1"})
         );
+    }
+
+    #[test]
+    fn keys_and_names_stay_texts_beside_columns_of_numbers() {
+        let table =
+            table("id,title,price,code\n2.10,12.50,12.50,1e5\n2.1,1984,9.99,10\n3,007,,+2\n");
+        assert_eq!(table.bad_rows, []);
+        assert_eq!(name_of(&table, "2.10.jpg").unwrap(), "12.50");
+        assert_eq!(name_of(&table, "2.1.jpg").unwrap(), "1984");
+        assert_eq!(name_of(&table, "3.jpg").unwrap(), "007");
+        let attributes = table.lookup(&candidate("2.10.jpg")).1.unwrap().clone();
+        assert_eq!(
+            Value::Object(attributes),
+            json!({"price": 12.5, "code": "1e5"})
+        );
+    }
+
+    #[test]
+    fn tables_that_cannot_be_read_say_why_and_what_to_do() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("names");
+        let failure = |bytes: &[u8]| {
+            std::fs::write(&path, bytes).unwrap();
+            let error = NamesTable::read(&path, &NamesOptions::default()).unwrap_err();
+            let said = error.to_string();
+            let said = said.replace(path.to_str().unwrap(), "T");
+            format!("{said} / {}", error.hint().unwrap())
+        };
+        let utf8 = "the header of the names table T is not UTF-8 text / save it as UTF-8 (a spreadsheet calls it `CSV UTF-8`)";
+        assert_eq!(failure(b"id,na\xEFme\n1,a\n"), utf8);
+        assert_eq!(failure(b"\xFF\xFEi\0d\0,\0"), utf8);
+        assert_eq!(
+            failure(b"\nid,\"name\n1,a\n"),
+            "the header of the names table T opens a quote and never closes it / close the quote on line 2, or take it out"
+        );
+        let jsonl = "the names table T does not hold a JSON object a line / write each object on one line of its own, without commas or brackets around them";
+        assert_eq!(failure(b"[\n{\"id\": 1},\n{\"id\": 2}\n]"), jsonl);
+        assert_eq!(failure(b"{\n  \"id\": 1\n}"), jsonl);
+        for path in [dir.path(), &dir.path().join("nowhere")] {
+            let error = NamesTable::read(path, &NamesOptions::default()).unwrap_err();
+            assert!(matches!(error, NamesError::Read { .. }), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_bad_value_costs_its_own_row_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("names");
+        std::fs::write(&path, b"id,name\r\n1,caf\xE9\r\n2,b\0\r\n3,c\r\n").unwrap();
+        let table = NamesTable::read(&path, &NamesOptions::default()).unwrap();
+        assert_eq!(name_of(&table, "3.jpg").unwrap(), "c");
+        let lines: Vec<u64> = table.bad_rows.iter().map(|row| row.line).collect();
+        assert_eq!(lines, [2, 3]);
+    }
+
+    #[test]
+    fn a_repeated_column_is_reported_and_its_first_kept() {
+        let table = table("id,name,colour,colour\n1,a,red,blue\n");
+        let attributes = table.lookup(&candidate("1.jpg")).1.unwrap().clone();
+        assert_eq!(Value::Object(attributes), json!({"colour": "red"}));
+        assert_eq!(
+            table.bad_rows,
+            [BadRow {
+                line: 1,
+                reason: "column 4 is called \"colour\", as column 3 is: only the first is used, rename one".to_owned()
+            }]
+        );
+    }
+
+    proptest! {
+        /// What the csv crate writes is read back, whatever its cells hold: a
+        /// row has at most 4 x 12 line breaks, so it stays below the limit.
+        #[test]
+        fn any_table_that_is_quoted_is_read_back(
+            rows in vec(vec("[\\PC,;\t\"\n\r|]{0,12}", 4), 0..8),
+            separator in prop::sample::select(b",;\t".to_vec()),
+            turned in 0..4_usize,
+            crlf in any::<bool>(),
+        ) {
+            let terminator = if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') };
+            let mut writer = csv::WriterBuilder::new()
+                .delimiter(separator)
+                .terminator(terminator)
+                .from_writer(Vec::new());
+            let mut header = ["path", "title", "colour", "size"];
+            header.rotate_left(turned);
+            writer.write_record(header).unwrap();
+            for row in &rows {
+                writer.write_record(row).unwrap();
+            }
+            let mut text = String::from_utf8(writer.into_inner().unwrap()).unwrap();
+            let last_line = 1 + text.matches('\n').count() as u64;
+            text.push_str("short\n");
+
+            let mut table = table(&text);
+            let place = |column| header.iter().position(|name| *name == column).unwrap();
+            let mut seen = HashSet::new();
+            for row in &rows {
+                let key = normal_key(row[place("path")].trim());
+                if key.is_empty() || !seen.insert(key.clone()) {
+                    continue;
+                }
+                let name = row[place("title")].trim();
+                prop_assert_eq!(name_of(&table, &key).unwrap_or_default(), name);
+                let attributes = table.lookup(&candidate(&key)).1.unwrap();
+                let colour = attributes.get("colour").map(as_text).unwrap_or_default();
+                let colour_cell = row[place("colour")].trim();
+                prop_assert!(colour == colour_cell || colour.parse::<f64>() == colour_cell.parse());
+            }
+            prop_assert_eq!(table.len(), seen.len());
+            prop_assert_eq!(table.mended_rows, 0);
+            let short = table.bad_rows.pop().unwrap();
+            prop_assert_eq!(short.line, last_line);
+            prop_assert_eq!(table.bad_rows.len(), rows.len() - seen.len());
+        }
     }
 
     #[test]

@@ -109,4 +109,16 @@ mod tests {
         assert_eq!(ids[0], ids[1]);
         assert_eq!(ids[0], ImageId::new("shop", "dress/1.jpg"));
     }
+
+    #[test]
+    fn the_folder_above_all_is_called_root() {
+        for path in ["/", "/..", "/."] {
+            assert_eq!(Source::new(Path::new(path), None).unwrap().name, "root");
+        }
+        let here = Source::new(Path::new("."), None).unwrap();
+        let folder = here.root.file_name().unwrap().to_str().unwrap();
+        assert_eq!(here.name, folder);
+        let given = Source::new(Path::new("/"), Some("shop")).unwrap();
+        assert_eq!(given.name, "shop");
+    }
 }

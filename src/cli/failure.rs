@@ -16,6 +16,8 @@ pub enum Exit {
     Incomplete,
     /// Interrupted, drained, reported.
     Interrupted,
+    /// Flags, environment and file do not make sense together.
+    Usage,
 }
 
 impl From<Exit> for ExitCode {
@@ -23,7 +25,8 @@ impl From<Exit> for ExitCode {
         Self::from(match exit {
             Exit::Done => 0,
             Exit::Failed => 1,
-            // 2 is clap's, for bad usage.
+            // clap's own code for bad usage.
+            Exit::Usage => 2,
             Exit::Incomplete => 3,
             Exit::Interrupted => 130,
         })
@@ -35,6 +38,7 @@ impl From<Exit> for ExitCode {
 pub struct Failure {
     error: anyhow::Error,
     hint: Option<String>,
+    exit: Exit,
 }
 
 impl<E> From<E> for Failure
@@ -46,6 +50,7 @@ where
         Self {
             error: error.into(),
             hint,
+            exit: Exit::Failed,
         }
     }
 }
@@ -56,12 +61,21 @@ impl Failure {
         Self {
             error,
             hint: Some(hint.to_owned()),
+            exit: Exit::Failed,
         }
     }
 
-    /// A failure whose cause says it all.
-    pub(super) fn plain(error: anyhow::Error) -> Self {
-        Self { error, hint: None }
+    /// A failure of whoever typed the command.
+    pub(super) fn usage(error: anyhow::Error, hint: &str) -> Self {
+        Self {
+            exit: Exit::Usage,
+            ..Self::new(error, hint)
+        }
+    }
+
+    /// How the command ends.
+    pub(super) fn exit(&self) -> Exit {
+        self.exit
     }
 
     /// Whether the reader of our output went away, which is no failure.

@@ -39,25 +39,29 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
     let settings = Settings::new(&args, &file)?;
     let names = read_names(&args.names, args.common.quiet)?;
     let entries = entries(&args)?;
-    let progress = Progress::start(args.common.quiet, args.rejects.as_deref())?;
-
     // What can be wrong here is found before anything is asked over there.
     let dirs = args.places.model_dirs(&file);
     let wanted = args.model.as_ref().or(file.model.as_ref());
-    let wanted = wanted.map(|name| dirs.open(name)).transpose()?;
+    let wanted = wanted
+        .map(|name| Ready::new(dirs.open(name)?))
+        .transpose()?;
     let store = Store::connect(&args.milvus.connection(&file, RETRY)?).await?;
-    let model = match wanted {
-        Some(model) => model,
-        None => dirs.open(&usual_model(&store, &settings.target.collection).await?)?,
+    let ready = match wanted {
+        Some(ready) => ready,
+        None => Ready::new(dirs.open(&usual_model(&store, &settings.target.collection).await?)?)?,
     };
-    let model_name = model.manifest.name.clone();
+    let model_name = ready.mark.model.clone();
     let names_facts = names.as_ref().map(ingest_report::NamesFacts::new);
-    let (ingest, limits) = open(&args.pace, store, model)?;
+    let ingest = ready.open(&args.pace, store)?;
+    let progress = Progress::start(args.common.quiet, args.rejects.as_deref())?;
     let pictures = Pictures {
         entries,
         roots: settings.roots,
         names,
-        limits,
+        limits: ImageLimits {
+            max_file_bytes: args.pace.max_file_bytes,
+            max_pixels: args.pace.max_pixels,
+        },
     };
     let cancel = Cancel::default();
     cancel_on_signal(cancel.clone());
@@ -72,20 +76,28 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
         )
         .await?;
     let rejects = observer.finish();
-    let view = ingest_report::View {
-        collection: &collection,
-        model: &model_name,
-        dry_run: args.dry_run,
-        report: &report,
-        names: names_facts,
-    };
+    let printed = print_summary(
+        &args,
+        &ingest_report::View {
+            collection: &collection,
+            model: &model_name,
+            dry_run: args.dry_run,
+            report: &report,
+            names: names_facts,
+        },
+    );
+    // Whoever stopped reading the summary still gets the exit code.
+    let printed = printed.or_else(|f| if f.is_broken_pipe() { Ok(()) } else { Err(f) });
+    let exit = exit(report);
+    rejects.and(printed).map(|()| exit)
+}
+
+fn print_summary(args: &IngestArgs, view: &ingest_report::View<'_>) -> Result<(), Failure> {
     match args.format {
-        SummaryFormat::Json => terminal::print(|out| ingest_report::write_json(&view, out))?,
-        SummaryFormat::Text if args.common.quiet => {}
-        SummaryFormat::Text => terminal::print(|out| ingest_report::write_text(&view, out))?,
+        SummaryFormat::Json => terminal::print(|out| ingest_report::write_json(view, out)),
+        SummaryFormat::Text if args.common.quiet => Ok(()),
+        SummaryFormat::Text => terminal::print(|out| ingest_report::write_text(view, out)),
     }
-    rejects?;
-    Ok(exit(report))
 }
 
 fn exit(report: Report) -> Exit {
@@ -109,15 +121,16 @@ struct Settings {
 
 impl Settings {
     fn new(args: &IngestArgs, file: &settings::File) -> Result<Self, Failure> {
-        let collection = args.collection.clone().or_else(|| file.collection.clone());
+        let given = args.collection.clone().filter(|name| !name.is_empty());
+        let collection = given.or_else(|| file.collection.clone());
         let collection = collection.ok_or_else(|| {
-            Failure::new(
+            Failure::usage(
                 anyhow!("no collection is named"),
                 "name one with --collection, MILVUS_COLLECTION, or `collection` in the configuration file",
             )
         })?;
         if args.paths.is_empty() && args.files_from.is_none() {
-            return Err(Failure::new(
+            return Err(Failure::usage(
                 anyhow!("no pictures are named"),
                 "name folders or files, or a list with --files-from",
             ));
@@ -131,7 +144,7 @@ impl Settings {
                     .with_context(|| format!("cannot use --root {}", root.display()))
             })
             .transpose()
-            .map_err(Failure::plain)?;
+            .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
         Ok(Self {
             target: Target {
                 collection,
@@ -184,7 +197,7 @@ fn entries(args: &IngestArgs) -> Result<Entries, Failure> {
         Some(path) => {
             let file = File::open(path)
                 .with_context(|| format!("cannot read the list {}", path.display()))
-                .map_err(Failure::plain)?;
+                .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
             Some(Box::new(BufReader::new(file)))
         }
     };
@@ -198,36 +211,46 @@ async fn usual_model(store: &Store, collection: &str) -> Result<String, Failure>
     Ok(mark.map_or_else(|| DEFAULT_MODEL.to_owned(), |mark| mark.model))
 }
 
-fn open(args: &PaceArgs, store: Store, model: Model) -> Result<(Ingest, ImageLimits), Failure> {
-    let fingerprint = model.verify()?;
-    let runtime = match &model.manifest.vision.onnx {
-        Some(_) => Some(Runtime::load()?),
-        None => None,
-    };
-    let mark = ModelMark {
-        model: model.manifest.name.clone(),
-        fingerprint: fingerprint.to_string(),
-    };
-    let (workers, threads) = super::pace::workers_and_threads(
-        &model,
-        args.workers.map(usize::from),
-        args.threads.map(usize::from),
-    );
-    let pace = Pace {
-        workers,
-        threads,
-        batch_images: usize::from(args.batch),
-        batch_bytes: usize::try_from(args.upsert_bytes).unwrap_or(usize::MAX),
-        upserts_in_flight: usize::from(args.upserts_in_flight),
-        linger: Duration::from_secs(5),
-    };
-    tracing::debug!(?pace, "pace");
-    let limits = ImageLimits {
-        max_file_bytes: args.max_file_bytes,
-        max_pixels: args.max_pixels,
-    };
-    Ok((
-        Ingest::open(store, model, mark, runtime.as_ref(), pace)?,
-        limits,
-    ))
+/// A model whose files are right, and the runtime that it needs.
+struct Ready {
+    model: Model,
+    mark: ModelMark,
+    runtime: Option<Runtime>,
+}
+
+impl Ready {
+    fn new(model: Model) -> Result<Self, Failure> {
+        let fingerprint = model.verify()?;
+        let runtime = match &model.manifest.vision.onnx {
+            Some(_) => Some(Runtime::load()?),
+            None => None,
+        };
+        Ok(Self {
+            mark: ModelMark {
+                model: model.manifest.name.clone(),
+                fingerprint: fingerprint.to_string(),
+            },
+            model,
+            runtime,
+        })
+    }
+
+    fn open(self, args: &PaceArgs, store: Store) -> Result<Ingest, Failure> {
+        let (workers, threads) = super::pace::workers_and_threads(
+            &self.model,
+            args.workers.map(usize::from),
+            args.threads.map(usize::from),
+        );
+        let pace = Pace {
+            workers,
+            threads,
+            batch_images: usize::from(args.batch),
+            batch_bytes: usize::try_from(args.upsert_bytes).unwrap_or(usize::MAX),
+            upserts_in_flight: usize::from(args.upserts_in_flight),
+            linger: Duration::from_secs(5),
+        };
+        tracing::debug!(?pace, "pace");
+        let runtime = self.runtime.as_ref();
+        Ok(Ingest::open(store, self.model, self.mark, runtime, pace)?)
+    }
 }

@@ -180,6 +180,20 @@ pub(super) fn index(
     file: &settings::IndexFile,
 ) -> Result<IndexSettings, Failure> {
     let nlist = args.ivf_nlist.or(file.nlist).unwrap_or(1024);
+    // Flags were checked by clap, the file's values were not.
+    for (key, value, range) in [
+        ("m", file.m, 2..=2048),
+        ("ef_construction", file.ef_construction, 1..=32768),
+        ("nlist", file.nlist, 1..=65536),
+    ] {
+        if value.is_some_and(|value| !range.contains(&value)) {
+            let (least, most) = (range.start(), range.end());
+            return Err(Failure::usage(
+                anyhow!("`{key}` of [index] in the configuration file is out of range"),
+                &format!("write a number from {least} to {most}"),
+            ));
+        }
+    }
     let kind = args.index_type.as_ref().or(file.kind.as_ref());
     let kind = match kind
         .map_or("HNSW".to_owned(), |kind| kind.to_uppercase())
@@ -197,7 +211,7 @@ pub(super) fn index(
         "IVF_SQ8" => IndexKind::IvfSq8 { nlist },
         "AUTOINDEX" => IndexKind::AutoIndex,
         other => {
-            return Err(Failure::new(
+            return Err(Failure::usage(
                 anyhow!("`{other}` is not an index type that can be created"),
                 "use one of HNSW, FLAT, IVF_FLAT, IVF_SQ8, AUTOINDEX",
             ));
@@ -207,7 +221,7 @@ pub(super) fn index(
     let metric = match metric {
         None => MetricType::Cosine,
         Some(metric) => metric.parse().map_err(|problem: String| {
-            Failure::new(anyhow!(problem), "use --metric COSINE, IP or L2")
+            Failure::usage(anyhow!(problem), "use --metric COSINE, IP or L2")
         })?,
     };
     Ok(IndexSettings { kind, metric })

@@ -53,14 +53,16 @@ enum Command {
     },
     /// Fetch a model's files: resumed after an interruption, checked by sha256
     ///
-    /// HF_TOKEN holds the token for files that are gated; HF_ENDPOINT the
-    /// address of a mirror of the hub.
+    /// HF_ENDPOINT holds the address of a mirror of the hub; HF_TOKEN the token
+    /// for files that are gated, which is sent to the hub or to HF_ENDPOINT
+    /// alone, never to --from.
     Pull {
         /// Name of the model, or its folder
         #[arg(value_name = "MODEL")]
         model: String,
-        /// Mirror to fetch from: an address or a folder [default: the hub that the manifest names]
-        #[arg(long, value_name = "URL-OR-FOLDER", env = "HF_ENDPOINT")]
+        /// Mirror to fetch from: an address or a folder [default: HF_ENDPOINT,
+        /// else the hub that the manifest names]
+        #[arg(long, value_name = "URL-OR-FOLDER")]
         from: Option<String>,
         /// Fetch files anew that are there and right
         #[arg(long)]
@@ -192,15 +194,19 @@ async fn pull(
     force: bool,
     quiet: bool,
 ) -> Result<Exit, Failure> {
-    let origin = match from {
+    let variable = |name| {
+        std::env::var(name)
+            .ok()
+            .filter(|text: &String| !text.is_empty())
+    };
+    let named = from.is_some();
+    let origin = match from.or_else(|| variable("HF_ENDPOINT")) {
         None => Origin::Hub,
         Some(from) => from.parse().unwrap_or(Origin::Hub),
     };
-    // A token never travels in the clear.
+    // A token goes to the hub alone, and never in the clear.
     let in_the_clear = matches!(&origin, Origin::Url(url) if url.starts_with("http://"));
-    let token = std::env::var("HF_TOKEN")
-        .ok()
-        .filter(|token| !token.is_empty() && !in_the_clear);
+    let token = variable("HF_TOKEN").filter(|_| !named && !in_the_clear);
     let options = FetchOptions {
         origin,
         token: token.map(Secret::new),
@@ -302,7 +308,7 @@ fn check(model: &Model, image: Option<&PathBuf>, text: &str) -> Result<Exit, Fai
         Some(path) => {
             let bytes = std::fs::read(path)
                 .with_context(|| format!("cannot read the picture {}", path.display()))
-                .map_err(Failure::plain)?;
+                .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
             decode(&bytes, &ImageLimits::default()).map_err(crate::search::SearchError::from)?
         }
     };

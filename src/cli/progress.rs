@@ -53,7 +53,7 @@ impl Progress {
             Some(path) => {
                 let file = File::create(path)
                     .with_context(|| format!("cannot write the rejects to {}", path.display()))
-                    .map_err(Failure::plain)?;
+                    .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
                 Some(Rejects {
                     path: path.to_owned(),
                     out: BufWriter::new(file),

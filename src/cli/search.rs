@@ -113,13 +113,13 @@ async fn run(args: SearchArgs) -> Result<Exit, Failure> {
         .as_ref()
         .is_some_and(|text| text.trim().is_empty())
     {
-        return Err(Failure::new(
+        return Err(Failure::usage(
             anyhow!("the text is empty"),
             "give --text some words, or leave it out and search with --image",
         ));
     }
     if args.null && args.format != AnswerFormat::Paths {
-        return Err(Failure::new(
+        return Err(Failure::usage(
             anyhow!("--null is of no use with this format"),
             "add --format paths",
         ));
@@ -130,7 +130,6 @@ async fn run(args: SearchArgs) -> Result<Exit, Failure> {
     let name = choose_collection(&args, &file, &store).await?;
     let collection = store.require_collection(&name).await?;
     let model = open_model(&args, &file, &collection)?;
-    make_searchable(&store, &name, args.load).await?;
 
     let question = Question {
         text: args.text.clone(),
@@ -143,6 +142,7 @@ async fn run(args: SearchArgs) -> Result<Exit, Failure> {
     if query.truncated && !args.common.quiet {
         tell("warning: the text is longer than the model reads; its end is ignored");
     }
+    make_searchable(&store, &name, &args).await?;
     let query = VectorQuery {
         embedding: query.embedding,
         limit: args.limit as usize,
@@ -180,7 +180,7 @@ fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
         std::fs::read(path)
     };
     read.with_context(|| format!("cannot read the query picture {}", path.display()))
-        .map_err(Failure::plain)
+        .map_err(|error| Failure::new(error, "check the path and its permissions"))
 }
 
 /// The collection that was named, else the only one that carries our mark.
@@ -189,7 +189,8 @@ async fn choose_collection(
     file: &settings::File,
     store: &Store,
 ) -> Result<String, Failure> {
-    let named = args.collection.clone().or_else(|| file.collection.clone());
+    let given = args.collection.clone().filter(|name| !name.is_empty());
+    let named = given.or_else(|| file.collection.clone());
     if let Some(name) = named {
         return Ok(name);
     }
@@ -249,17 +250,19 @@ fn open_model(
 /// A Milvus Lite forgets at each restart what was loaded, so it is loaded
 /// without asking; on a server somebody may have released the collection for a
 /// reason, so it is loaded when asked.
-async fn make_searchable(store: &Store, name: &str, asked: bool) -> Result<(), Failure> {
+async fn make_searchable(store: &Store, name: &str, args: &SearchArgs) -> Result<(), Failure> {
     if store.is_loaded(name).await? {
         return Ok(());
     }
-    if !asked && !store.server().lite {
+    if !args.load && !store.server().lite {
         return Err(StoreError::NotLoaded {
             collection: name.to_owned(),
         }
         .into());
     }
-    tell(&format!("loading the collection `{name}` into memory"));
+    if !args.common.quiet {
+        tell(&format!("loading the collection `{name}` into memory"));
+    }
     Ok(store.load(name).await?)
 }
 

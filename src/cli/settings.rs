@@ -124,7 +124,7 @@ impl PlaceArgs {
         };
         let text = std::fs::read_to_string(&path)
             .with_context(|| format!("cannot read the configuration file {}", path.display()))
-            .map_err(Failure::plain)?;
+            .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
         let mut file: File = toml::from_str(&text).map_err(|error| {
             let error = anyhow!("{}", error.to_string().trim_end()).context(format!(
                 "the configuration file {} is wrong",

@@ -12,7 +12,7 @@ use super::failure::{Exit, Failure};
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Talk")]
 pub(super) struct CommonArgs {
-    /// Say nothing on standard error but errors
+    /// Say nothing but errors, and the answer of search, list or --format json
     #[arg(long, short, global = true, conflicts_with = "verbose")]
     pub(super) quiet: bool,
 
@@ -23,7 +23,7 @@ pub(super) struct CommonArgs {
     /// Print a completion script for a shell and leave
     ///
     /// For bash: `ingest --completions bash > ~/.local/share/bash-completion/completions/ingest`.
-    #[arg(long, value_name = "SHELL", exclusive = true)]
+    #[arg(long, value_name = "SHELL")]
     pub(super) completions: Option<Shell>,
 }
 
@@ -36,10 +36,7 @@ where
 {
     let args = A::parse();
     if let Some(shell) = common(&args).completions {
-        let mut command = A::command();
-        let name = command.get_name().to_owned();
-        clap_complete::generate(shell, &mut command, name, &mut io::stdout());
-        return Exit::Done.into();
+        return print_completions::<A>(shell).into();
     }
     start_logging(common(&args));
     quieten_decoder_panics();
@@ -49,15 +46,33 @@ where
         .build();
     let result = match runtime {
         Ok(runtime) => runtime.block_on(run(args)),
-        Err(error) => Err(Failure::plain(error.into())),
+        Err(error) => Err(Failure::new(
+            error.into(),
+            "the system refuses threads: raise its limits",
+        )),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(failure) if failure.is_broken_pipe() => Exit::Done.into(),
         Err(failure) => {
             complain(&failure);
-            Exit::Failed.into()
+            failure.exit().into()
         }
+    }
+}
+
+/// clap writes to a pipe that is closed by panicking: so to memory first.
+fn print_completions<A: CommandFactory>(shell: Shell) -> Exit {
+    let mut command = A::command();
+    let name = command.get_name().to_owned();
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command, name, &mut script);
+    match print(|out| out.write_all(&script)) {
+        Err(failure) if !failure.is_broken_pipe() => {
+            complain(&failure);
+            Exit::Failed
+        }
+        _ => Exit::Done,
     }
 }
 
@@ -82,7 +97,10 @@ pub(super) fn print(
 ) -> Result<(), Failure> {
     let mut out = io::BufWriter::new(io::stdout().lock());
     write(&mut out).and_then(|()| out.flush()).map_err(|error| {
-        Failure::plain(anyhow::Error::from(error).context("cannot write to standard output"))
+        Failure::new(
+            anyhow::Error::from(error).context("cannot write to standard output"),
+            "free some space, or write it elsewhere",
+        )
     })
 }
 
@@ -113,7 +131,7 @@ fn start_logging(common: &CommonArgs) {
 fn quieten_decoder_panics() {
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if false {
+        if crate::imaging::is_decoding() {
             tracing::debug!(%info, "a decoder panicked");
         } else {
             usual(info);

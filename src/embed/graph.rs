@@ -86,6 +86,14 @@ fn agrees(found: &ValueType, expected: &Expected<'_>) -> bool {
     *ty == expected.element && ranks_agree && lengths_agree
 }
 
+/// Whether the graph says how long its vectors are.
+pub(super) fn is_declared(session: &Session, output: &str) -> bool {
+    let outlet = session.outputs().iter().find(|o| o.name() == output);
+    outlet
+        .and_then(|outlet| outlet.dtype().tensor_shape())
+        .is_some_and(|shape| shape.len() > 1 && shape.iter().skip(1).all(|length| *length > 0))
+}
+
 /// Shape that an output must have, for `count` items.
 pub(super) fn output_shape(pooling: Pooling, dimension: usize) -> Vec<Option<i64>> {
     let dimension = i64::try_from(dimension).ok();
@@ -118,6 +126,14 @@ pub(super) fn pool(
         });
     }
     let items = length(shape[0]);
+    if let (Pooling::Mean, Some(mask)) = (pooling, mask)
+        && mask.len() != items * length(shape[1])
+    {
+        return Err(EmbedError::Shape {
+            found: shape.to_vec(),
+            expected: format!("{} tokens in all", mask.len()),
+        });
+    }
     let per_item = data.len() / items;
     let rows = data.chunks_exact(per_item);
     Ok(match pooling {

@@ -123,9 +123,17 @@ impl TextTower {
             .session
             .run(inputs)
             .map_err(|error| run_error(&error))?;
-        let (shape, data) = extract(&outputs, &graph.output)?;
+        let (found, data) = extract(&outputs, &graph.output)?;
         let counts: Vec<bool> = mask.iter().map(|counts| *counts != 0).collect();
-        pool(graph.pooling, self.dimension, shape, data, Some(&counts))
+        let vectors = pool(graph.pooling, self.dimension, found, data, Some(&counts))?;
+        if vectors.len() == shape[0] {
+            Ok(vectors)
+        } else {
+            Err(EmbedError::Shape {
+                found: found.to_vec(),
+                expected: format!("{} vectors", shape[0]),
+            })
+        }
     }
 }
 
@@ -200,12 +208,19 @@ fn check_graph(
         IntegerType::Int64 => TensorElementType::Int64,
         IntegerType::Int32 => TensorElementType::Int32,
     };
+    // A graph that fixes the number of tokens needs texts of that length; -1
+    // is ONNX Runtime's word for any.
+    let tokens = match text.padding {
+        Padding::Fixed => i64::try_from(text.context_length).ok(),
+        Padding::Longest => Some(-1),
+    };
+    let token_shape = [None, tokens];
     let names = std::iter::once(&graph.input_ids).chain(&graph.attention_mask);
     let inputs: Vec<Expected<'_>> = names
         .map(|name| Expected {
             name,
             element,
-            shape: &[None, None],
+            shape: &token_shape,
         })
         .collect();
     let output = Expected {

@@ -6,7 +6,7 @@ use ort::session::Session;
 use ort::value::{TensorElementType, TensorRef};
 
 use super::error::{EmbedError, Said};
-use super::graph::{Expected, check, extract, output_shape, pool};
+use super::graph::{Expected, check, extract, is_declared, output_shape, pool};
 use super::runtime::Runtime;
 use super::vector::finish;
 use crate::embed::BadVector;
@@ -59,12 +59,29 @@ impl VisionTower {
                 Some((session, graph.clone()))
             }
         };
-        Ok(Self {
+        let mut tower = Self {
             graph,
             tensor_shape,
             dimension: model.manifest.dimension,
             normalise: model.manifest.normalise,
-        })
+        };
+        tower.probe()?;
+        Ok(tower)
+    }
+
+    /// Where the graph does not declare the shape of its output, one run on a
+    /// black picture shows it, before any collection takes its dimension.
+    fn probe(&mut self) -> Result<(), EmbedError> {
+        let declared = self
+            .graph
+            .as_ref()
+            .is_none_or(|(session, graph)| is_declared(session, &graph.output));
+        if declared {
+            return Ok(());
+        }
+        let numbers: i64 = self.tensor_shape.iter().product();
+        let black = vec![0.0; usize::try_from(numbers).unwrap_or(0)];
+        self.embed(&black, 1).map(drop)
     }
 
     /// Embeds `count` images whose tensors lie one behind the other in

@@ -72,3 +72,50 @@ fn on_white(value: u8, alpha: u8) -> u8 {
     let sum = value * alpha + 255 * (255 - alpha) + 128;
     u8::try_from(((sum >> 8) + sum) >> 8).expect("a mean of two bytes is a byte; this is a bug")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rounding_is_to_the_nearest_throughout() {
+        for value in 0..=255u8 {
+            for alpha in 0..=255u8 {
+                let (v, a) = (f64::from(value), f64::from(alpha));
+                let exact = (v * a + 255.0 * (255.0 - a)) / 255.0;
+                assert!((f64::from(on_white(value, alpha)) - exact).abs() <= 0.5);
+            }
+        }
+        for value in 0..=u16::MAX {
+            let exact = f64::from(value) / 257.0;
+            let rounded = f64::from(eight(value.to_ne_bytes()));
+            assert!((rounded - exact).abs() <= 0.5, "{value}");
+        }
+    }
+
+    #[test]
+    fn every_type_becomes_three_bytes() {
+        let wide =
+            |values: &[u16]| -> Vec<u8> { values.iter().flat_map(|v| v.to_ne_bytes()).collect() };
+        let clear = [255, 255, 255];
+        for (pixels, colour, expected) in [
+            (vec![1, 2, 3], ColorType::Rgb8, [1, 2, 3]),
+            (vec![7], ColorType::L8, [7, 7, 7]),
+            (vec![7, 255], ColorType::La8, [7, 7, 7]),
+            (vec![7, 0], ColorType::La8, clear),
+            (vec![1, 2, 3, 255], ColorType::Rgba8, [1, 2, 3]),
+            (vec![1, 2, 3, 0], ColorType::Rgba8, clear),
+            (vec![0, 100, 255, 128], ColorType::Rgba8, [127, 177, 255]),
+            (wide(&[257]), ColorType::L16, [1, 1, 1]),
+            (wide(&[65535, 65535]), ColorType::La16, clear),
+            (wide(&[0, 257, 65535]), ColorType::Rgb16, [0, 1, 255]),
+            (wide(&[514, 0, 257, 65535]), ColorType::Rgba16, [2, 0, 1]),
+            (wide(&[514, 0, 257, 0]), ColorType::Rgba16, clear),
+        ] {
+            let twice = pixels.repeat(2);
+            let rgb = to_rgb(twice, colour).unwrap();
+            assert_eq!(rgb, expected.repeat(2), "{colour:?}");
+        }
+        assert_eq!(to_rgb(vec![0; 12], ColorType::Rgb32F), None);
+    }
+}

@@ -1,17 +1,23 @@
 //! Bytes to upright RGB pixels.
 
+use std::cell::Cell;
 use std::fmt;
 use std::io::Cursor;
-use std::panic;
+use std::panic::{self, UnwindSafe};
 
-use image::codecs::{bmp, gif, jpeg, png, tiff, webp};
+use image::codecs::{bmp, gif, png, tiff, webp};
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError, Limits};
 
 use super::error::{DecodeError, Report};
-use super::{colour, complete, orient};
+use super::{colour, complete, jpeg, orient};
 use crate::catalog::Format;
 use crate::config::ImageLimits;
+
+/// Longest side of a picture. Most formats end there themselves; a PNG of
+/// 200,000,000 x 1 would pass for its pixels, and then take gigabytes of
+/// weights to resize.
+const MAX_SIDE: u32 = 65_535;
 
 /// What a decoder may take beside the pixels: tables, metadata, colour
 /// profiles, one row of the output.
@@ -50,23 +56,44 @@ pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<RgbImage, DecodeErro
         return Err(DecodeError::Empty);
     }
     let format = Format::of(bytes).ok_or(DecodeError::UnknownFormat)?;
-    // Four of 1,543 hostile files made the decoders panic.
-    panic::catch_unwind(|| decode_as(format, bytes, *limits))
-        .unwrap_or(Err(DecodeError::Panicked { format }))
+    guard(format, || decode_as(format, bytes, limits))
 }
 
-fn decode_as(format: Format, bytes: &[u8], limits: ImageLimits) -> Result<RgbImage, DecodeError> {
-    if !complete::is_complete(format, bytes) {
-        return Err(DecodeError::Truncated { format });
-    }
-    let task = Task { format, limits };
+/// Turns a decoder's panic into an error. (Four of 1,543 hostile files made the
+/// `image` crate panic, on tiled planar TIFF.)
+fn guard(
+    format: Format,
+    work: impl FnOnce() -> Result<RgbImage, DecodeError> + UnwindSafe,
+) -> Result<RgbImage, DecodeError> {
+    DECODING.set(true);
+    let result = panic::catch_unwind(work);
+    DECODING.set(false);
+    result.unwrap_or(Err(DecodeError::Panicked { format }))
+}
+
+thread_local! {
+    static DECODING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether this thread is inside a decoder, whose panic is caught: a panic
+/// hook may stay silent then.
+pub fn is_decoding() -> bool {
+    DECODING.get()
+}
+
+fn decode_as(format: Format, bytes: &[u8], limits: &ImageLimits) -> Result<RgbImage, DecodeError> {
     let reader = Cursor::new(bytes);
+    let task = Task { format, limits };
     match format {
-        Format::Jpeg => task.run(jpeg::JpegDecoder::new(reader)),
+        Format::Jpeg => jpeg::decode(bytes, limits),
         Format::Png => {
             // The only decoder that takes its cap when it is made.
-            let cap = task.memory_cap(png_size(bytes).ok_or(DecodeError::Truncated { format })?)?;
+            let (width, height) = png_size(bytes).ok_or(DecodeError::Truncated { format })?;
+            let cap = memory_cap(check_size(width, height, limits)?);
             task.run(png::PngDecoder::with_limits(reader, cap))
+        }
+        Format::WebP if !complete::webp_has_its_chunks(bytes) => {
+            Err(DecodeError::Truncated { format })
         }
         Format::WebP => task.run(webp::WebPDecoder::new(reader)),
         Format::Gif => task.run(gif::GifDecoder::new(reader)),
@@ -78,39 +105,70 @@ fn decode_as(format: Format, bytes: &[u8], limits: ImageLimits) -> Result<RgbIma
 /// Width and height of a PNG: its first chunk is the header.
 fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let at = |start: usize| {
-        let field = bytes.get(start..start + 4)?;
-        Some(u32::from_be_bytes([field[0], field[1], field[2], field[3]]))
+        let field = bytes.get(start..)?.first_chunk()?;
+        Some(u32::from_be_bytes(*field))
     };
     Some((at(16)?, at(20)?))
 }
 
-/// One picture on its way.
-#[derive(Clone, Copy)]
-struct Task {
-    format: Format,
-    limits: ImageLimits,
+/// Holds the size in a header against the limits, before anything of that size
+/// is allocated. Returns the number of pixels.
+pub(super) fn check_size(
+    width: u32,
+    height: u32,
+    limits: &ImageLimits,
+) -> Result<usize, DecodeError> {
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 {
+        return Err(DecodeError::NoPixels { width, height });
+    }
+    if pixels > limits.max_pixels {
+        return Err(DecodeError::TooLarge {
+            width,
+            height,
+            max_pixels: limits.max_pixels,
+        });
+    }
+    if width.max(height) > MAX_SIDE {
+        return Err(DecodeError::TooLong {
+            width,
+            height,
+            max_side: MAX_SIDE,
+        });
+    }
+    Ok(usize::try_from(pixels).expect("65535 x 65535 is below 2^32; this is a bug"))
 }
 
-impl Task {
+/// What a decoder may allocate for a picture of that many pixels: its output,
+/// as much again to work with, and an overhead.
+fn memory_cap(pixels: usize) -> Limits {
+    let mut cap = Limits::no_limits();
+    cap.max_alloc = Some(2 * MAX_PIXEL_BYTES * pixels as u64 + OVERHEAD_BYTES);
+    cap
+}
+
+/// One picture on its way through a decoder of the `image` crate.
+#[derive(Clone, Copy)]
+struct Task<'a> {
+    format: Format,
+    limits: &'a ImageLimits,
+}
+
+impl Task<'_> {
     fn run<D: ImageDecoder>(self, decoder: Result<D, ImageError>) -> Result<RgbImage, DecodeError> {
-        let mut decoder = decoder.map_err(|error| self.fault(&error, OVERHEAD_BYTES))?;
+        let format = self.format;
+        let fault = |error: ImageError| DecodeError::from_image(format, &error);
+        let mut decoder = decoder.map_err(fault)?;
         let (width, height) = decoder.dimensions();
-        let cap = self.memory_cap((width, height))?;
-        let max_bytes = cap.max_alloc.unwrap_or(u64::MAX);
-        decoder
-            .set_limits(cap)
-            .map_err(|error| self.fault(&error, max_bytes))?;
+        let count = check_size(width, height, self.limits)?;
+        decoder.set_limits(memory_cap(count)).map_err(fault)?;
         // Broken metadata do not spoil a picture.
         let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
         let colour = decoder.color_type();
-        let length = usize::try_from(decoder.total_bytes())
-            .expect("the pixels were counted against the limit; this is a bug");
-        let mut pixels = vec![0; length];
-        decoder
-            .read_image(&mut pixels)
-            .map_err(|error| self.fault(&error, max_bytes))?;
-        let pixels = colour::to_rgb(pixels, colour).ok_or(DecodeError::Unsupported {
-            format: self.format,
+        let mut raw = vec![0; count * usize::from(colour.bytes_per_pixel())];
+        decoder.read_image(&mut raw).map_err(fault)?;
+        let pixels = colour::to_rgb(raw, colour).ok_or(DecodeError::Unsupported {
+            format,
             source: Report::new("its samples are floating-point numbers"),
         })?;
         let image = RgbImage {
@@ -120,32 +178,148 @@ impl Task {
         };
         Ok(orient::upright(image, orientation))
     }
+}
 
-    /// Checks the size in the header and derives from it what the decoder may
-    /// allocate: its output, as much again to work with, and an overhead.
-    fn memory_cap(self, (width, height): (u32, u32)) -> Result<Limits, DecodeError> {
-        let pixels = u64::from(width) * u64::from(height);
-        if pixels == 0 {
-            return Err(DecodeError::NoPixels { width, height });
-        }
-        let max_pixels = self.limits.max_pixels;
-        if pixels > max_pixels {
-            return Err(DecodeError::TooLarge {
-                width,
-                height,
-                max_pixels,
-            });
-        }
-        let mut cap = Limits::no_limits();
-        cap.max_alloc = Some(
-            pixels
-                .saturating_mul(2 * MAX_PIXEL_BYTES)
-                .saturating_add(OVERHEAD_BYTES),
-        );
-        Ok(cap)
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::fixtures::{bytes, manifest, number};
+    use super::*;
+    use crate::entity::Hint;
+
+    fn outcome(bytes: &[u8]) -> Result<RgbImage, DecodeError> {
+        decode(bytes, &ImageLimits::default())
     }
 
-    fn fault(self, error: &ImageError, max_bytes: u64) -> DecodeError {
-        DecodeError::from_decoder(self.format, error, max_bytes)
+    #[test]
+    fn every_fixture_ends_as_its_manifest_says() {
+        for entry in manifest("images") {
+            let file = entry["file"].as_str().unwrap();
+            let found = outcome(&bytes(&format!("images/{file}")));
+            if entry["outcome"] == "reject" {
+                found.expect_err(file);
+                continue;
+            }
+            let image = found.unwrap_or_else(|error| panic!("{file}: {error}"));
+            let size = (number(&entry["width"]), number(&entry["height"]));
+            assert_eq!((image.width, image.height), size, "{file}");
+            assert_eq!(
+                image.pixels.len() as u64,
+                u64::from(size.0) * u64::from(size.1) * 3
+            );
+            for probe in entry["probes"].as_array().unwrap() {
+                let at = (number(&probe[1]) * image.width + number(&probe[0])) as usize * 3;
+                for (channel, byte) in image.pixels[at..at + 3].iter().enumerate() {
+                    let off = number(&probe[2][channel]).abs_diff(u32::from(*byte));
+                    assert!(off <= number(&probe[3]), "{file}, {probe}: {byte}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_reason_for_a_refusal_is_the_right_one() {
+        let refuse = |file: &str| outcome(&bytes(&format!("images/{file}"))).unwrap_err();
+        assert!(matches!(refuse("empty.jpg"), DecodeError::Empty));
+        assert!(matches!(
+            refuse("text-named.jpg"),
+            DecodeError::UnknownFormat
+        ));
+        for file in ["truncated.jpg", "header-only.jpg", "truncated.png"] {
+            assert!(
+                matches!(refuse(file), DecodeError::Truncated { .. }),
+                "{file}"
+            );
+        }
+        let bomb = refuse("bomb.png");
+        assert!(matches!(bomb, DecodeError::TooLarge { .. }));
+        assert_eq!(
+            bomb.to_string(),
+            "30000 x 30000 pixels are more than the limit of 200000000"
+        );
+        assert!(bomb.hint().unwrap().contains("`--max-pixels 900000000`"));
+    }
+
+    #[test]
+    fn the_header_is_held_against_the_limit() {
+        for file in [
+            "rgb.jpg",
+            "rgb.png",
+            "lossy.webp",
+            "animated.gif",
+            "rgb.bmp",
+            "rgb.tiff",
+        ] {
+            let bytes = bytes(&format!("images/{file}"));
+            let limits = ImageLimits {
+                max_pixels: 1000,
+                ..ImageLimits::default()
+            };
+            let error = decode(&bytes, &limits).unwrap_err();
+            assert!(
+                matches!(error, DecodeError::TooLarge { .. }),
+                "{file}: {error}"
+            );
+        }
+        let limits = ImageLimits::default();
+        assert!(matches!(
+            check_size(65_536, 1, &limits),
+            Err(DecodeError::TooLong { .. })
+        ));
+        assert!(matches!(
+            check_size(0, 7, &limits),
+            Err(DecodeError::NoPixels { .. })
+        ));
+        assert_eq!(check_size(65_535, 2, &limits).unwrap(), 131_070);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_off_is_refused_or_whole() {
+        for entry in manifest("images") {
+            let file = entry["file"].as_str().unwrap();
+            let bytes = bytes(&format!("images/{file}"));
+            let Ok(whole) = outcome(&bytes) else {
+                continue;
+            };
+            for length in (0..bytes.len()).step_by(bytes.len() / 25 + 1) {
+                if let Ok(image) = outcome(&bytes[..length]) {
+                    assert!(image == whole, "{file} at {length} of {}", bytes.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_jpegs_are_refused_rather_than_filled_up() {
+        let mut bytes = bytes("images/rgb.jpg");
+        let middle = bytes.len() / 2;
+        bytes[middle..middle + 2].copy_from_slice(&[0xFF, 0xC4]);
+        let error = outcome(&bytes).unwrap_err();
+        assert!(matches!(error, DecodeError::Malformed { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_panic_of_a_decoder_is_an_error() {
+        let error = guard(Format::Tiff, || panic!("inside the decoder")).unwrap_err();
+        assert_eq!(error.to_string(), "the TIFF decoder failed on this file");
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_whatever_make_it_panic(
+            magic in 0..6usize, tail in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let magic: &[u8] = [
+                &b"\xFF\xD8\xFF"[..],
+                b"\x89PNG\r\n\x1a\n",
+                b"RIFF\x40\0\0\0WEBP",
+                b"GIF89a",
+                b"BM\0\0\0\0\0\0\0\0",
+                b"II\x2A\0",
+            ][magic];
+            // What comes out does not matter.
+            drop(outcome(&[magic, &tail].concat()));
+        }
     }
 }

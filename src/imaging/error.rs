@@ -4,6 +4,7 @@ use std::error::Error;
 use std::io;
 
 use image::ImageError;
+use image::error::UnsupportedErrorKind;
 
 use crate::catalog::Format;
 use crate::entity::Hint;
@@ -27,13 +28,21 @@ pub enum DecodeError {
         /// Most pixels allowed.
         max_pixels: u64,
     },
-    /// The decoder needs more memory than a picture of this size may take.
-    #[error("this {} needs more than {max_bytes} bytes of memory to decode", name(*.format))]
+    /// One side is longer than what is resized; nothing was decoded.
+    #[error("a side of {width} x {height} pixels is longer than {max_side}")]
+    TooLong {
+        /// Width in the header.
+        width: u32,
+        /// Height in the header.
+        height: u32,
+        /// Longest side allowed.
+        max_side: u32,
+    },
+    /// The decoder asks for more memory than a picture of this size takes.
+    #[error("the {} takes far more memory than a picture of its size should", name(*.format))]
     TooMuchMemory {
         /// What the file is.
         format: Format,
-        /// Most bytes allowed.
-        max_bytes: u64,
     },
     /// The header says zero pixels.
     #[error("the picture has no pixels ({width} x {height})")]
@@ -74,15 +83,29 @@ pub enum DecodeError {
 }
 
 impl DecodeError {
-    /// Sorts a decoder's error; `max_bytes` is the cap it worked under.
-    pub(super) fn from_decoder(format: Format, error: &ImageError, max_bytes: u64) -> Self {
-        if is_end_of_file(error) {
-            return Self::Truncated { format };
+    /// Sorts an error of the `image` crate.
+    pub(super) fn from_image(format: Format, error: &ImageError) -> Self {
+        let mut innermost: &dyn Error = error;
+        while let Some(cause) = innermost.source() {
+            innermost = cause;
         }
-        let source = Report::of(error);
+        let source = Report::new(&innermost.to_string());
         match error {
-            ImageError::Unsupported(_) => Self::Unsupported { format, source },
-            ImageError::Limits(_) => Self::TooMuchMemory { format, max_bytes },
+            ImageError::IoError(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                Self::Truncated { format }
+            }
+            _ if source.tells_of_the_end() => Self::Truncated { format },
+            ImageError::Unsupported(error) => Self::Unsupported {
+                format,
+                source: match error.kind() {
+                    UnsupportedErrorKind::GenericFeature(feature) => Report::new(&feature),
+                    UnsupportedErrorKind::Color(colour) => {
+                        Report::new(&format!("colour type {colour:?}"))
+                    }
+                    _ => source,
+                },
+            },
+            ImageError::Limits(_) => Self::TooMuchMemory { format },
             _ => Self::Malformed { format, source },
         }
     }
@@ -102,6 +125,7 @@ impl Hint for DecodeError {
             Self::UnknownFormat | Self::Unsupported { .. } | Self::Panicked { .. } => {
                 "convert it to JPEG or to 8-bit PNG".to_owned()
             }
+            Self::TooLong { .. } => "cut it into parts, or make it smaller".to_owned(),
             Self::TooMuchMemory { .. } | Self::NoPixels { .. } => return None,
         })
     }
@@ -114,17 +138,16 @@ impl Hint for DecodeError {
 pub struct Report(String);
 
 impl Report {
-    fn of(error: &ImageError) -> Self {
-        let mut innermost: &dyn Error = error;
-        while let Some(cause) = innermost.source() {
-            innermost = cause;
-        }
-        Self(innermost.to_string().trim().to_owned())
+    /// Takes a decoder's words; some come in quotes or end in a new line.
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.trim().trim_matches('"').to_owned())
     }
 
-    /// A finding of our own.
-    pub(super) fn new(text: impl Into<String>) -> Self {
-        Self(text.into())
+    /// Whether the decoder ran out of bytes: PNG, GIF and JPEG have no other
+    /// mark of it than these words.
+    pub(super) fn tells_of_the_end(&self) -> bool {
+        let text = self.0.to_ascii_lowercase();
+        text == "unexpected end of file" || text == "premature end of buffer"
     }
 }
 
@@ -140,14 +163,35 @@ fn name(format: Format) -> &'static str {
     }
 }
 
-/// Whether the decoder ran out of bytes.
-fn is_end_of_file(error: &ImageError) -> bool {
-    let mut cause: Option<&dyn Error> = Some(error);
-    while let Some(error) = cause {
-        if let Some(error) = error.downcast_ref::<io::Error>() {
-            return error.kind() == io::ErrorKind::UnexpectedEof;
-        }
-        cause = error.source();
+#[cfg(test)]
+mod tests {
+    use image::error::{DecodingError, ImageFormatHint};
+
+    use super::*;
+
+    #[test]
+    fn each_layer_says_its_own_part_once() {
+        let cause = io::Error::other("bad tree\n");
+        let error = ImageError::Decoding(DecodingError::new(ImageFormatHint::Unknown, cause));
+        let error = DecodeError::from_image(Format::WebP, &error);
+        assert_eq!(error.to_string(), "the WebP is damaged");
+        let cause = error.source().unwrap();
+        assert_eq!(cause.to_string(), "bad tree");
+        assert!(cause.source().is_none());
     }
-    false
+
+    #[test]
+    fn the_end_of_the_bytes_is_recognised() {
+        let end = || io::Error::from(io::ErrorKind::UnexpectedEof);
+        for error in [
+            ImageError::IoError(end()),
+            ImageError::Decoding(DecodingError::new(
+                ImageFormatHint::Unknown,
+                "Unexpected End of File",
+            )),
+        ] {
+            let error = DecodeError::from_image(Format::Bmp, &error);
+            assert!(matches!(error, DecodeError::Truncated { .. }), "{error:?}");
+        }
+    }
 }

@@ -1,7 +1,7 @@
 //! Pictures: bytes to upright pixels, and pixels to the tensor that a model
 //! takes.
 //!
-//! [`decode`] recognises the format by content, holds the header against
+//! [`decode()`] recognises the format by content, holds the header against
 //! [`crate::config::ImageLimits`] before anything is allocated, refuses what is
 //! truncated, turns the picture upright and puts it on white. [`Preprocess`]
 //! resizes, crops and scales as the manifest's
@@ -16,9 +16,15 @@ mod colour;
 mod complete;
 mod decode;
 mod error;
+#[cfg(test)]
+mod fixtures;
+mod geometry;
+mod jpeg;
+mod kernel;
 mod orient;
 mod preprocess;
+mod resample;
 
-pub use decode::{RgbImage, decode};
+pub use decode::{RgbImage, decode, is_decoding};
 pub use error::{DecodeError, Report};
 pub use preprocess::Preprocess;

@@ -12,6 +12,7 @@ pub(super) fn run(
     roots: Roots,
     to_plan: &mpsc::Sender<Vec<Candidate>>,
 ) {
+    let _guard = run.cancel.on_panic();
     let mut chunk = Vec::with_capacity(PLAN_CHUNK);
     for found in discover(entries, roots) {
         if run.cancel.is_cancelled() {

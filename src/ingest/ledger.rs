@@ -55,8 +55,11 @@ pub struct Counts {
 impl Counts {
     /// Whether every discovered picture is accounted for.
     pub fn balances(&self) -> bool {
-        let ended = self.upserted + self.unchanged + self.rejected + self.failed + self.cancelled;
-        ended == self.discovered
+        self.ended() == self.discovered
+    }
+
+    fn ended(&self) -> u64 {
+        self.upserted + self.unchanged + self.rejected + self.failed + self.cancelled
     }
 }
 
@@ -86,7 +89,16 @@ impl Ledger {
         observer.ended(outcome);
     }
 
-    pub(super) fn counts(&self) -> Counts {
+    /// Final counts. What a cancelled run found and never took up is
+    /// cancelled too.
+    pub(super) fn close(&self) -> Counts {
+        let mut counts = self.counts();
+        let ended = counts.ended();
+        counts.cancelled += counts.discovered.saturating_sub(ended);
+        counts
+    }
+
+    fn counts(&self) -> Counts {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         Counts {
             discovered: read(&self.discovered),

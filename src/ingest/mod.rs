@@ -34,7 +34,7 @@ pub use ledger::{Counts, Observer};
 
 use crate::catalog::{Entries, NamesTable, Roots};
 use crate::config::{ImageLimits, IndexSettings};
-use crate::embed::{EmbedError, Runtime, VisionTower};
+use crate::embed::{EmbedError, Runtime, TextTower, VisionTower};
 use crate::entity::MetricType;
 use crate::model::Model;
 use crate::store::{ModelMark, Store};
@@ -43,6 +43,12 @@ use ledger::Ledger;
 /// Candidates in one look at the collection: large enough that the question's
 /// latency vanishes, small enough for a short filter (256 x 48 bytes = 12 KiB).
 const PLAN_CHUNK: usize = 256;
+
+/// How soon a cancelled run is noticed by a stage that waits.
+const CANCEL_POLL: Duration = Duration::from_millis(50);
+
+/// Looks at a discovery that was told to stop, before it is left behind.
+const DISCOVERY_POLLS: u32 = 20;
 
 /// Chunks that discovery may be ahead: 2 x 256 candidates of about 400 bytes.
 const PLAN_QUEUE: usize = 2;
@@ -103,6 +109,19 @@ pub struct Report {
     pub unused_names: usize,
 }
 
+impl Report {
+    /// Nothing was begun.
+    fn interrupted(elapsed: Duration) -> Self {
+        Self {
+            counts: Counts::default(),
+            elapsed,
+            interrupted: true,
+            fatal: None,
+            unused_names: 0,
+        }
+    }
+}
+
 /// Asks a run to stop: nothing new begins, what is under way is finished.
 #[derive(Debug, Clone, Default)]
 pub struct Cancel(Arc<AtomicBool>);
@@ -116,6 +135,29 @@ impl Cancel {
     /// Whether somebody asked.
     pub fn is_cancelled(&self) -> bool {
         self.0.load(Ordering::Relaxed)
+    }
+
+    /// Waits until somebody asks.
+    async fn cancelled(&self) {
+        while !self.is_cancelled() {
+            tokio::time::sleep(CANCEL_POLL).await;
+        }
+    }
+
+    /// Cancels the run if the stage that holds this panics: the other stages
+    /// would work on for nobody.
+    fn on_panic(&self) -> CancelOnPanic {
+        CancelOnPanic(self.clone())
+    }
+}
+
+struct CancelOnPanic(Cancel);
+
+impl Drop for CancelOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.cancel();
+        }
     }
 }
 
@@ -173,6 +215,14 @@ impl Ingest {
         pace: Pace,
     ) -> Result<Self, EmbedError> {
         let towers = std::thread::scope(|scope| {
+            // Words are asked of the collection later: a text side that is
+            // wrong must not be found out after everything is embedded.
+            let text = scope.spawn(|| match runtime {
+                Some(runtime) if model.manifest.knows_text() => {
+                    TextTower::open(&model, runtime, pace.threads).map(drop)
+                }
+                _ => Ok(()),
+            });
             let opening: Vec<_> = (0..pace.workers.max(1))
                 .map(|_| scope.spawn(|| VisionTower::open(&model, runtime, pace.threads)))
                 .collect();
@@ -184,6 +234,11 @@ impl Ingest {
                         .unwrap_or_else(|p| std::panic::resume_unwind(p))
                 })
                 .collect::<Result<Vec<_>, _>>()
+                .and_then(|towers| {
+                    let checked = text.join();
+                    checked.unwrap_or_else(|p| std::panic::resume_unwind(p))?;
+                    Ok(towers)
+                })
         })?;
         Ok(Self {
             store,
@@ -208,14 +263,18 @@ impl Ingest {
     ) -> Result<Report, IngestError> {
         let start = Instant::now();
         let dimension = self.model.manifest.dimension;
-        let ready = target::prepare(
+        let preparing = target::prepare(
             &self.store,
             &target,
             &self.mark,
             dimension,
             observer.as_ref(),
-        )
-        .await?;
+        );
+        let ready = tokio::select! {
+            ready = preparing => ready?,
+            // Loading a large collection takes minutes.
+            () = cancel.cancelled() => return Ok(Report::interrupted(start.elapsed())),
+        };
         let run = Arc::new(Run {
             store: self.store,
             collection: target.collection,
@@ -238,7 +297,7 @@ impl Ingest {
         )
         .await;
         Ok(Report {
-            counts: run.ledger.counts(),
+            counts: run.ledger.close(),
             elapsed: start.elapsed(),
             interrupted: run.cancel.is_cancelled(),
             fatal,
@@ -283,15 +342,27 @@ async fn stages(
     let writing = tokio::spawn(writer::run(Arc::clone(run), entities));
 
     let waited = tokio::task::spawn_blocking(move || {
-        let embedded: Vec<_> = embedding.into_iter().map(join).collect();
-        join(discovering);
-        embedded
+        let joined = embedding.into_iter().map(join);
+        joined.collect::<Vec<_>>()
     });
     let mut faults: Vec<IngestError> = Vec::new();
     faults.extend(joined(planning.await).err());
     faults.extend(joined(waited.await).into_iter().filter_map(Result::err));
     faults.extend(joined(writing.await).err());
+    finish_discovery(discovering).await;
     faults.into_iter().next()
+}
+
+/// Joins discovery, which has ended or been told to. One that waits for a list
+/// on standard input is left behind: nothing but the list's writer can end it.
+async fn finish_discovery(discovering: std::thread::JoinHandle<()>) {
+    for _ in 0..DISCOVERY_POLLS {
+        if discovering.is_finished() {
+            return join(discovering);
+        }
+        tokio::time::sleep(CANCEL_POLL).await;
+    }
+    tracing::debug!("discovery still waits for its list; left behind");
 }
 
 fn thread<T: Send + 'static>(

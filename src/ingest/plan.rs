@@ -25,8 +25,20 @@ pub(super) async fn run(
     mut chunks: mpsc::Receiver<Vec<Candidate>>,
     to_embed: mpsc::Sender<Job>,
 ) -> Result<(), IngestError> {
+    let _guard = run.cancel.on_panic();
     let mut fault = None;
-    while let Some(chunk) = chunks.recv().await {
+    loop {
+        let received = tokio::select! {
+            chunk = chunks.recv() => chunk,
+            // Discovery may wait for ever on its list; it finds this closed.
+            () = run.cancel.cancelled(), if !chunks.is_closed() => {
+                chunks.close();
+                continue;
+            }
+        };
+        let Some(chunk) = received else {
+            break;
+        };
         if run.cancel.is_cancelled() {
             cancel(&run, chunk.len());
             continue;

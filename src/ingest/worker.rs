@@ -1,5 +1,8 @@
 //! Third stage: from bytes to vectors, one thread and one session a worker.
 
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::mpsc;
@@ -39,6 +42,7 @@ impl Worker {
         jobs: &Mutex<mpsc::Receiver<Job>>,
         to_write: &mpsc::Sender<Vec<Entity>>,
     ) -> Result<(), IngestError> {
+        let _guard = self.run.cancel.on_panic();
         let mut fault = None;
         while let Some(job) = next(jobs) {
             if self.run.cancel.is_cancelled() {
@@ -77,12 +81,18 @@ impl Worker {
             let reason = format!("the file has {bytes} bytes, --max-file-bytes is {most}");
             return Err(Outcome::Rejected(problem(Stage::Read, reason)));
         }
-        let bytes = std::fs::read(path)
+        let bytes = read(path, most)
             .map_err(|error| Outcome::Failed(problem(Stage::Read, error.to_string())))?;
         let content_hash = blake3::hash(&bytes).to_hex().to_string();
         if is_stored(&job, &content_hash) {
             self.run.ended(&Outcome::Unchanged);
             return Ok(None);
+        }
+        if let Some(other) = another_picture(&job, &content_hash) {
+            let reason = format!(
+                "the collection holds another picture under the same source name and relative path, {other}: give one of the folders a --source name of its own"
+            );
+            return Err(Outcome::Rejected(problem(Stage::Discover, reason)));
         }
         let image = decode(&bytes, &self.run.limits)
             .map_err(|error| Outcome::Rejected(problem(Stage::Decode, chain(&error))))?;
@@ -148,6 +158,29 @@ fn next(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
     // A worker that panicked holding the lock left the queue whole.
     let mut jobs = jobs.lock().unwrap_or_else(PoisonError::into_inner);
     jobs.blocking_recv()
+}
+
+/// A whole file; one that grew past the limit since it was found is an error.
+fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    if read as u64 > most {
+        return Err(io::Error::other(
+            "it grew past --max-file-bytes while it was read",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Path of the stored picture that this one would overwrite though it is not
+/// the same: other content, at another place that still exists. A folder that
+/// moved leaves nothing behind, and a copy has the same content.
+fn another_picture<'a>(job: &'a Job, content_hash: &str) -> Option<&'a str> {
+    let stored = job.stored.as_ref()?;
+    let elsewhere = stored.path != job.candidate.path_text
+        && stored.content_hash != content_hash
+        && Path::new(&stored.path).exists();
+    elsewhere.then_some(stored.path.as_str())
 }
 
 fn is_stored(job: &Job, content_hash: &str) -> bool {

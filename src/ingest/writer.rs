@@ -14,6 +14,7 @@ pub(super) async fn run(
     run: Arc<Run>,
     mut entities: mpsc::Receiver<Vec<Entity>>,
 ) -> Result<(), IngestError> {
+    let _guard = run.cancel.on_panic();
     let mut writer = Writer::new(run);
     loop {
         let received = match writer.due {

@@ -1,8 +1,10 @@
 //! The identity of a model: two models that could give different vectors have
 //! different fingerprints.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 
 use super::{Manifest, Source};
@@ -21,9 +23,11 @@ impl Fingerprint {
         acting.source = Source::Shipped;
         acting.files.clear();
         let settings =
-            serde_json::to_vec(&acting).expect("a manifest is plain data; this is a bug");
+            serde_json::to_value(&acting).expect("a manifest is plain data; this is a bug");
+        let mut text = String::new();
+        canonical(&settings, &mut text);
         let mut hasher = Sha256::new();
-        hasher.update(settings);
+        hasher.update(text);
         for (file, hash) in manifest.files.iter().zip(file_hashes) {
             hasher.update(format!("\n{}\n{hash}", file.path));
         }
@@ -35,6 +39,25 @@ impl Fingerprint {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// Writes settings in one form: keys sorted, and without the ones that are
+/// left out, so that a key which a later version adds does not change the
+/// fingerprint of a model that does without it.
+fn canonical(value: &Value, out: &mut String) {
+    let Value::Object(fields) = value else {
+        out.push_str(&value.to_string());
+        return;
+    };
+    let sorted: BTreeMap<&String, &Value> = fields.iter().collect();
+    out.push('{');
+    for (key, value) in sorted.into_iter().filter(|(_, value)| !value.is_null()) {
+        out.push_str(key);
+        out.push(':');
+        canonical(value, out);
+        out.push(',');
+    }
+    out.push('}');
 }
 
 impl fmt::Display for Fingerprint {
@@ -55,6 +78,24 @@ mod tests {
 
     fn of(text: &str) -> Fingerprint {
         Fingerprint::new(&Manifest::parse(text).unwrap(), &[])
+    }
+
+    /// Collections in the field carry these: a change breaks every one of them.
+    #[test]
+    fn fingerprints_are_fixed_for_ever() {
+        let pixels = of(include_str!("../../models/pixels/model.toml"));
+        assert_eq!(pixels.as_str(), "0ab1b449119a66c6");
+        let text = include_str!("../../models/lit-b0/model.toml");
+        let manifest = Manifest::parse(text).unwrap();
+        let hashes: Vec<String> = manifest
+            .files
+            .iter()
+            .map(|file| file.sha256.clone().unwrap())
+            .collect();
+        assert_eq!(
+            Fingerprint::new(&manifest, &hashes).as_str(),
+            "e5356d15b7b33735"
+        );
     }
 
     #[test]

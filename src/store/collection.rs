@@ -10,7 +10,7 @@ use milvus::proto::milvus::{
 };
 use prost::Message;
 
-use super::connect::Store;
+use super::connect::{Store, too_late};
 use super::error::{StoreError, code};
 use super::schema::{self, EMBEDDING, pair, value};
 use crate::config::{IndexKind, IndexSettings};
@@ -20,6 +20,10 @@ use crate::entity::MetricType;
 const MODEL_PROPERTY: &str = "image_search.model";
 const FINGERPRINT_PROPERTY: &str = "image_search.fingerprint";
 const SCHEMA_PROPERTY: &str = "image_search.schema_version";
+
+/// Longest wait for a collection to be loaded; ten times what 2.3.5 needs for
+/// ten million rows of 512.
+pub const LOAD_LIMIT: Duration = Duration::from_secs(1800);
 
 /// Pause between two looks at a collection that is being loaded.
 const LOAD_POLL: Duration = Duration::from_millis(100);
@@ -131,9 +135,14 @@ impl Store {
             .await?;
         self.check(OPERATION, reply.status.as_ref())?;
         let mut managed = Vec::new();
-        for name in reply.collection_names {
-            // One may be dropped between the two calls.
-            let found = self.describe(&name).await?;
+        let names = reply.collection_names.into_iter();
+        for name in names.filter(|name| is_name(name)) {
+            // One may be dropped between the two calls, or be none of this
+            // user's business.
+            let found = match self.describe(&name).await {
+                Err(StoreError::PermissionDenied { .. }) => None,
+                found => found?,
+            };
             if found.as_ref().and_then(mark_of).is_some() {
                 managed.push(name);
             }
@@ -284,26 +293,30 @@ impl Store {
     }
 
     /// Loads the collection into memory and waits until it can be searched.
-    /// The caller bounds the wait.
     ///
     /// # Errors
-    /// The server refused.
+    /// The server refused, or needs longer than [`LOAD_LIMIT`].
     pub async fn load(&self, collection: &str) -> Result<(), StoreError> {
         const OPERATION: &str = "load the collection";
-        let request = LoadCollectionRequest {
-            collection_name: collection.to_owned(),
-            ..Default::default()
-        };
-        let status = self
-            .call(OPERATION, request, |mut stub, request| async move {
-                stub.load_collection(request).await
-            })
-            .await?;
-        self.check(OPERATION, Some(&status))?;
-        while !self.is_loaded(collection).await? {
-            tokio::time::sleep(LOAD_POLL).await;
-        }
-        Ok(())
+        let loaded = tokio::time::timeout(LOAD_LIMIT, async {
+            let request = LoadCollectionRequest {
+                collection_name: collection.to_owned(),
+                ..Default::default()
+            };
+            // Lite answers when it is done, which took 72 s for 50,000 rows:
+            // the limit for one answer does not apply.
+            let mut stub = self.stub.clone();
+            let reply = stub.load_collection(request).await;
+            let status = reply.map_err(|status| self.transport_error(OPERATION, &status))?;
+            self.check(OPERATION, Some(status.get_ref()))?;
+            while !self.is_loaded(collection).await? {
+                tokio::time::sleep(LOAD_POLL).await;
+            }
+            Ok(())
+        });
+        loaded
+            .await
+            .unwrap_or_else(|_| Err(too_late(OPERATION, LOAD_LIMIT)))
     }
 
     async fn describe(&self, name: &str) -> Result<Option<DescribeCollectionResponse>, StoreError> {

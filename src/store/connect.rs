@@ -158,13 +158,14 @@ impl Store {
     }
 
     fn not_milvus(&self, error: StoreError) -> StoreError {
+        let uri = self.uri.clone();
         match error {
-            StoreError::Transport { code, source, .. } if code != tonic::Code::DeadlineExceeded => {
-                StoreError::NotMilvus {
-                    uri: self.uri.clone(),
-                    source,
-                }
-            }
+            StoreError::Transport {
+                code: tonic::Code::Unavailable | tonic::Code::DeadlineExceeded,
+                source,
+                ..
+            } => StoreError::Unreachable { uri, source },
+            StoreError::Transport { source, .. } => StoreError::NotMilvus { uri, source },
             other => other,
         }
     }
@@ -195,18 +196,15 @@ impl Store {
         match tokio::time::timeout(self.request_timeout, sent).await {
             Ok(Ok(reply)) => Ok(reply.into_inner()),
             Ok(Err(status)) => Err(self.transport_error(operation, &status)),
-            Err(_) => Err(StoreError::Transport {
-                operation,
-                code: tonic::Code::DeadlineExceeded,
-                source: Reason::new(format!(
-                    "no answer within {} s",
-                    self.request_timeout.as_secs()
-                )),
-            }),
+            Err(_) => Err(too_late(operation, self.request_timeout)),
         }
     }
 
-    fn transport_error(&self, operation: &'static str, status: &tonic::Status) -> StoreError {
+    pub(super) fn transport_error(
+        &self,
+        operation: &'static str,
+        status: &tonic::Status,
+    ) -> StoreError {
         let source = match std::error::Error::source(status) {
             Some(cause) => Reason::innermost(cause),
             None => Reason::new(status.message()),
@@ -289,10 +287,24 @@ impl Headers {
     }
 }
 
+/// No answer, or no effect, within `limit`.
+pub(super) fn too_late(operation: &'static str, limit: Duration) -> StoreError {
+    StoreError::Transport {
+        operation,
+        code: tonic::Code::DeadlineExceeded,
+        source: Reason::new(format!("not done within {} s", limit.as_secs())),
+    }
+}
+
 async fn open(connection: &Connection) -> Result<Channel, StoreError> {
     let invalid = || StoreError::InvalidUri {
         uri: connection.uri.clone(),
     };
+    let authority = connection.uri.split('/').nth(2).unwrap_or_default();
+    if authority.contains('@') {
+        // Not repeated: it may hold a password.
+        return Err(StoreError::LoginInUri);
+    }
     let tls = connection.uri.starts_with("https://");
     if !tls && !connection.uri.starts_with("http://") {
         return Err(invalid());

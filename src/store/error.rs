@@ -21,6 +21,9 @@ pub enum StoreError {
         /// What was given.
         uri: String,
     },
+    /// The address holds a login, which would be shown with it.
+    #[error("the address of Milvus holds a login")]
+    LoginInUri,
     /// The certificate of the authority cannot be read.
     #[error("cannot read the certificate {}", path.display())]
     Certificate {
@@ -224,10 +227,37 @@ impl StoreError {
                     | tonic::Code::Aborted
                     | tonic::Code::Cancelled
                     | tonic::Code::DeadlineExceeded
+                    | tonic::Code::Internal
                     | tonic::Code::Unknown
             ),
             Self::Unreachable { .. } | Self::PartialWrite { .. } => true,
             _ => false,
+        }
+    }
+}
+
+impl StoreError {
+    /// What to do about faults of the server and of the way there.
+    fn fault_hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Server {
+                code: code::RATE_LIMIT | code::SERVICE_QUOTA,
+                ..
+            } => Some("the server is over its limits: try again later, or raise its quota"),
+            Self::Transport {
+                code: tonic::Code::DeadlineExceeded,
+                ..
+            } => Some("the server is slow or gone: try again, or raise --timeout"),
+            Self::Transport {
+                code: tonic::Code::ResourceExhausted,
+                ..
+            } => Some(
+                "the request was too large or the server too busy: try a smaller --upsert-bytes, or later",
+            ),
+            Self::Transport { .. } | Self::PartialWrite { .. } => Some(
+                "run the same command again once the server is well (`make milvus-status`, its log): nothing is written twice",
+            ),
+            _ => None,
         }
     }
 }
@@ -237,6 +267,9 @@ impl Hint for StoreError {
         Some(match self {
             Self::InvalidUri { .. } => {
                 "write it as http://host:port, or https://host:port for TLS".to_owned()
+            }
+            Self::LoginInUri => {
+                "write the address without it, and set MILVUS_TOKEN to `user:password`".to_owned()
             }
             Self::Certificate { .. } => "give --tls-ca a PEM file that can be read".to_owned(),
             Self::InvalidToken => {
@@ -282,16 +315,7 @@ impl Hint for StoreError {
             Self::OtherModel { stored_model, .. } => format!(
                 "pass `--model {stored_model}`, or another --collection"
             ),
-            Self::Server { code: code::RATE_LIMIT | code::SERVICE_QUOTA, .. } => {
-                "the server is over its limits: try again later, or raise its quota".to_owned()
-            }
-            Self::Transport { code: tonic::Code::DeadlineExceeded, .. } => {
-                "the server is slow or gone: try again, or raise --timeout".to_owned()
-            }
-            Self::Transport { .. } | Self::PartialWrite { .. } => {
-                "run the same command again: what is stored already is not sent twice".to_owned()
-            }
-            Self::Server { .. } | Self::Malformed { .. } => return None,
+            _ => return self.fault_hint().map(str::to_owned),
         })
     }
 }

@@ -18,7 +18,7 @@ mod retry;
 mod schema;
 mod write;
 
-pub use collection::{Collection, Index, ModelMark};
+pub use collection::{Collection, Index, LOAD_LIMIT, ModelMark};
 pub use connect::{Server, Store};
 pub use error::{Reason, StoreError};
 pub use read::{StoredRecord, VectorQuery};

@@ -23,6 +23,9 @@ use crate::entity::{Attributes, Hit, ImageId};
 /// than the limit; 64 gives recall above 0.95 on real embeddings with M 16.
 const MIN_EF: usize = 64;
 
+/// Most candidates that Milvus takes for an HNSW search.
+const MAX_EF: usize = 32_768;
+
 /// Inverted lists that an IVF search looks at.
 const NPROBE: usize = 16;
 
@@ -114,8 +117,24 @@ impl Store {
         index: &Index,
         query: &VectorQuery,
     ) -> Result<Vec<Hit>, StoreError> {
+        let hits = self.search_among(collection, index, query, MIN_EF).await?;
+        // Lite's HNSW gives too few where a filter matches few rows or many
+        // were deleted; looking at more candidates finds them.
+        if self.server().lite && index.kind == "HNSW" && hits.len() < query.limit {
+            return self.search_among(collection, index, query, MAX_EF).await;
+        }
+        Ok(hits)
+    }
+
+    async fn search_among(
+        &self,
+        collection: &str,
+        index: &Index,
+        query: &VectorQuery,
+        candidates: usize,
+    ) -> Result<Vec<Hit>, StoreError> {
         const OPERATION: &str = "search";
-        let request = search_request(collection, index, query);
+        let request = search_request(collection, index, query, candidates);
         let reply = self
             .call(OPERATION, request, |mut stub, request| async move {
                 stub.search(request).await
@@ -130,9 +149,14 @@ impl Store {
     }
 }
 
-fn search_request(collection: &str, index: &Index, query: &VectorQuery) -> SearchRequest {
+fn search_request(
+    collection: &str,
+    index: &Index,
+    query: &VectorQuery,
+    candidates: usize,
+) -> SearchRequest {
     let params = match index.kind.as_str() {
-        "HNSW" => serde_json::json!({ "ef": query.limit.max(MIN_EF) }),
+        "HNSW" => serde_json::json!({ "ef": query.limit.max(candidates) }),
         "IVF_FLAT" | "IVF_SQ8" => serde_json::json!({ "nprobe": NPROBE }),
         _ => serde_json::json!({}),
     };

@@ -4,7 +4,7 @@
 use std::fs;
 
 use crate::servers::Server;
-use crate::support::{Run, gallery, ingest, search};
+use crate::support::{Run, gallery, ingest, repo, search};
 
 fn small(
     server: &Server,
@@ -110,8 +110,13 @@ on_both_servers! {
 
     fn the_default_model_says_how_to_fetch_it(server: &Server) {
         let collection = server.collection("clip");
-        let run = ingest().args("--collection").args(&collection.name).arg(gallery());
-        snapshot("clip_missing", server, run, &[]);
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("clip-vit-b-32");
+        fs::create_dir(&folder).unwrap();
+        fs::copy(repo().join("models/clip-vit-b-32/model.toml"), folder.join("model.toml")).unwrap();
+        let run = ingest().args("--collection").args(&collection.name).arg(gallery())
+            .args("--models-dir").arg(dir.path());
+        snapshot("clip_missing", server, run, &[(dir.path().to_str().unwrap(), "[DIR]")]);
     }
 }
 

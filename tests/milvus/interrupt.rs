@@ -54,6 +54,37 @@ on_both_servers! {
     }
 }
 
+/// A list that never ends is not waited for.
+#[test]
+fn a_run_that_waits_for_its_list_can_be_interrupted() {
+    let server = Server::lite();
+    let collection = server.collection("waiting");
+    let run = ingest()
+        .args("-v --model pixels --format json --files-from - --collection")
+        .args(&collection.name);
+    let mut child = server.run(run).command().spawn().unwrap();
+    let list = child.stdin.take().unwrap();
+    let mut stderr = BufReader::new(child.stderr.take().unwrap());
+    let mut line = String::new();
+    while !line.contains("created the collection") {
+        line.clear();
+        assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended early");
+    }
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let output = child.wait_with_output().unwrap();
+    drop(list);
+    assert_eq!(output.status.code(), Some(130));
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(summary["discovered"], 0);
+}
+
 #[test]
 fn a_reader_that_goes_away_is_no_failure() {
     let server = Server::lite();
@@ -71,4 +102,17 @@ fn a_reader_that_goes_away_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), said.as_str()), (Some(0), ""));
+
+    // An ingest says by its exit code how it ended, read or not.
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("bad.jpg"), "no picture").unwrap();
+    let run = server.run(
+        ingest()
+            .args("--quiet --format json --collection")
+            .args(&collection.name)
+            .arg(dir.path()),
+    );
+    let mut child = run.command().spawn().unwrap();
+    drop(child.stdout.take());
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(3));
 }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::servers::{Collection, Server};
+use crate::servers::{Collection, Server, block_on};
 use crate::support::{gallery, ingest, repo, search};
 
 fn copy(name: &str, to: &Path) {
@@ -163,6 +163,37 @@ on_both_servers! {
         assert_eq!(names, ["Bag, red, large", "2"]);
     }
 
+    /// `/2023/images/1.webp` and `/2024/images/1.webp` have the same identity.
+    fn another_folder_of_the_same_name_overwrites_nothing(server: &Server) {
+        let collection = server.collection("samename");
+        let dir = tempfile::tempdir().unwrap();
+        let (old, new) = (dir.path().join("2023/images"), dir.path().join("2024/images"));
+        copy("objects/red-handbag.webp", &old.join("1.webp"));
+        copy("objects/blue-cap.webp", &new.join("1.webp"));
+        assert_eq!(run(server, &collection, "", &old)["upserted"], 1);
+        assert_eq!(run(server, &collection, "", &new)["rejected"], 1);
+        let stored = hits(server, &collection, &old.join("1.webp"));
+        assert_eq!(stored[0]["path"], old.canonicalize().unwrap().join("1.webp").to_str().unwrap());
+        assert_eq!(run(server, &collection, "--source images-2024", &new)["upserted"], 1);
+        assert_eq!(hits(server, &collection, &new.join("1.webp")).len(), 2);
+        // A folder that moved leaves nothing behind: its row follows it.
+        fs::rename(&old, dir.path().join("images")).unwrap();
+        assert_eq!(run(server, &collection, "", &dir.path().join("images"))["upserted"], 1);
+        assert_eq!(hits(server, &collection, &new.join("1.webp")).len(), 2);
+    }
+
+    /// Every digit of a number survives the way there and back.
+    fn numbers_with_many_digits_do_not_change(server: &Server) {
+        let collection = server.collection("digits");
+        let dir = tempfile::tempdir().unwrap();
+        copy("objects/red-handbag.webp", &dir.path().join("1.webp"));
+        let table = dir.path().join("names.csv");
+        let names = format!("--names {}", table.display());
+        fs::write(&table, "id,name,latitude,longitude\n1,a,51.24826412345678,0.1234567890123456\n").unwrap();
+        assert_eq!(run(server, &collection, &names, dir.path())["upserted"], 1);
+        assert_eq!(run(server, &collection, &names, dir.path())["unchanged"], 1);
+    }
+
     fn an_empty_folder_is_no_error(server: &Server) {
         let collection = server.collection("empty");
         let dir = tempfile::tempdir().unwrap();
@@ -196,6 +227,11 @@ on_both_servers! {
             copy("objects/blue-cap.webp", &dir.path().join("2.webp"));
             let more = format!("--index-type {kind} --metric {metric} --ivf-nlist 4");
             run(server, &collection, &more, dir.path());
+            let index = block_on(async { server.store().await.index(&collection.name).await });
+            let index = index.unwrap().unwrap();
+            assert_eq!(index.metric.as_str(), metric);
+            // The server may name what AUTOINDEX stands for.
+            assert!(index.kind == kind || kind == "AUTOINDEX", "{kind}: {index:?}");
             let found = hits(server, &collection, &dir.path().join("2.webp"));
             assert_eq!(found[0]["display_name"], "2", "{kind} {metric}");
             let (first, last) = (found[0]["score"].as_f64().unwrap(), found[1]["score"].as_f64().unwrap());
