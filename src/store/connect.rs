@@ -127,15 +127,19 @@ impl Store {
             .await
             .map_err(|error| self.not_milvus(error))?;
         self.check(OPERATION, reply.status.as_ref())?;
-        let version = reply.version.trim_start_matches('v').to_owned();
         // 2.3.5 answers GetVersion without looking at the token; Connect looks.
-        let server_info = self.handshake().await?;
-        let lite = server_info.is_some_and(|tags| tags.to_ascii_lowercase().contains("lite"))
-            || version.to_ascii_lowercase().contains("lite");
-        Ok(Server { version, lite })
+        let deploy_mode = self.handshake().await?;
+        // The package of 2.3.5 calls itself `2.3.5-lite` and is a whole server.
+        let embedded = reply.version.strip_prefix("milvus_lite-");
+        let version = embedded.unwrap_or_else(|| reply.version.trim_start_matches('v'));
+        Ok(Server {
+            version: version.to_owned(),
+            lite: embedded.is_some() || deploy_mode == "embedded",
+        })
     }
 
-    async fn handshake(&self) -> Result<Option<String>, StoreError> {
+    /// Greets the server, which says how it is deployed.
+    async fn handshake(&self) -> Result<String, StoreError> {
         const OPERATION: &str = "greet";
         let client = ClientInfo {
             sdk_type: "Rust".to_owned(),
@@ -152,9 +156,8 @@ impl Store {
             })
             .await?;
         self.check(OPERATION, reply.status.as_ref())?;
-        Ok(reply
-            .server_info
-            .map(|info| format!("{} {}", info.build_tags, info.deploy_mode)))
+        let info = reply.server_info;
+        Ok(info.map(|info| info.deploy_mode).unwrap_or_default())
     }
 
     fn not_milvus(&self, error: StoreError) -> StoreError {

@@ -120,6 +120,21 @@ on_both_servers! {
     }
 }
 
+/// What the traps of Lite are found out from.
+#[test]
+fn servers_are_told_apart() {
+    crate::servers::block_on(async {
+        let lite = Server::lite().store().await;
+        assert_eq!(
+            (lite.server().version.as_str(), lite.server().lite),
+            ("3.2.2", true)
+        );
+        let whole = Server::standalone().store().await;
+        assert!(!whole.server().lite, "{:?}", whole.server());
+        assert!(whole.server().version.starts_with("2.3.5"));
+    });
+}
+
 #[test]
 fn a_wrong_token() {
     let mut server = Server::standalone();
