@@ -22,5 +22,6 @@ macro_rules! on_both_servers {
 mod errors;
 mod gallery;
 mod interrupt;
+mod rare;
 mod servers;
 mod sync;

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use milvus::proto::milvus::milvus_service_client::MilvusServiceClient;
-use milvus::proto::milvus::{DropCollectionRequest, ReleaseCollectionRequest};
+use milvus::proto::milvus::{DropCollectionRequest, FlushRequest, ReleaseCollectionRequest};
 use milvus_image_search::config::{Connection, Secret};
 use milvus_image_search::store::Store;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
@@ -107,6 +107,17 @@ pub(crate) struct Collection {
 }
 
 impl Collection {
+    /// Seals what was written, so that the index is built of it.
+    pub(crate) async fn flush(&self) {
+        let mut stub = self.server.stub().await.unwrap();
+        let request = self.server.request(FlushRequest {
+            collection_names: vec![self.name.clone()],
+            ..Default::default()
+        });
+        let reply = stub.flush(request).await.unwrap().into_inner();
+        assert_eq!(reply.status.unwrap().code, 0);
+    }
+
     /// Takes the collection out of the server's memory, and waits until it is
     /// out.
     pub(crate) fn release(&self) {
