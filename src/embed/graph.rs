@@ -58,6 +58,8 @@ fn check_one(
         return Ok(());
     }
     let lengths = expected.shape.iter().map(|length| match length {
+        // -1 asks for a graph that takes any number.
+        Some(-1) => "any".to_owned(),
         Some(length) => length.to_string(),
         None => "?".to_owned(),
     });
