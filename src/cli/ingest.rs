@@ -247,7 +247,7 @@ impl Ready {
             batch_images: usize::from(args.batch),
             batch_bytes: usize::try_from(args.upsert_bytes).unwrap_or(usize::MAX),
             upserts_in_flight: usize::from(args.upserts_in_flight),
-            linger: Duration::from_secs(5),
+            linger: Duration::from_secs(2),
         };
         tracing::debug!(?pace, "pace");
         let runtime = self.runtime.as_ref();

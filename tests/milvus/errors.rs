@@ -144,6 +144,20 @@ fn a_wrong_token() {
     snapshot("token_absent", &server, search().args("--text cat"), &[]);
 }
 
+/// Not in the most talkative log either, plain or encoded.
+#[test]
+fn a_token_is_never_shown() {
+    use base64::Engine;
+    let mut server = Server::standalone();
+    let token = "root:not-the-password";
+    server.token = Some(token.to_owned());
+    let run = search().args("-vv --text cat").env("RUST_LOG", "trace");
+    let said = server.run(run).run().expect_code(1).text(&[]);
+    assert!(said.lines().count() > 20, "the log was on: {said}");
+    let encoded = base64::engine::general_purpose::STANDARD.encode(token);
+    assert!(!said.contains("not-the-password") && !said.contains(&encoded));
+}
+
 #[test]
 fn a_database_that_is_not_there() {
     let server = Server::standalone();
