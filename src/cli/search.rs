@@ -267,8 +267,10 @@ async fn make_searchable(store: &Store, name: &str, args: &SearchArgs) -> Result
 }
 
 fn embed(model: &Model, question: &Question) -> Result<crate::search::QueryVector, Failure> {
-    let needs_graph = question.text.is_some() || model.manifest.vision.onnx.is_some();
-    let runtime = if needs_graph && (model.manifest.knows_text() || question.image.is_some()) {
+    let manifest = &model.manifest;
+    let runs_text = question.text.is_some() && manifest.knows_text();
+    let runs_vision = question.image.is_some() && manifest.vision.onnx.is_some();
+    let runtime = if runs_text || runs_vision {
         Some(Runtime::load()?)
     } else {
         None

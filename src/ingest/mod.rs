@@ -296,8 +296,10 @@ impl Ingest {
             pictures.roots,
         )
         .await;
+        let counts = run.ledger.close();
+        debug_assert!(counts.balances(), "{counts:?}; this is a bug");
         Ok(Report {
-            counts: run.ledger.close(),
+            counts,
             elapsed: start.elapsed(),
             interrupted: run.cancel.is_cancelled(),
             fatal,
