@@ -55,6 +55,20 @@ pub enum EmbedError {
         /// Name in the graph.
         name: String,
     },
+    /// A graph cannot be cut down to the output that the manifest names.
+    #[error("the graph {} cannot be cut: it is no ONNX file", path.display())]
+    Cut {
+        /// The ONNX file.
+        path: PathBuf,
+    },
+    /// The matrix after the pooling cannot be used.
+    #[error("the matrix {} cannot be used", path.display())]
+    Dense {
+        /// The `.safetensors` file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: Said,
+    },
     /// The graph contradicts the manifest.
     #[error("the graph {} contradicts the manifest: `{name}` is {found}, the manifest says {expected}", path.display())]
     Contradiction {
@@ -150,16 +164,21 @@ impl Hint for EmbedError {
                 "run `make runtime` in the project's folder for one that fits, or point ORT_DYLIB_PATH at ONNX Runtime 1.24 or newer".to_owned(),
             ),
             Self::NoSuchTensor { known, what, .. } => Some(format!(
-                "correct the manifest: the graph's {what}s are {}",
-                known.join(", ")
+                "correct the manifest: the graph's {what}s are {}{}",
+                known.join(", "),
+                if *what == "output" { "; an inner tensor needs `cut = true`" } else { "" }
             )),
-            Self::UnnamedInput { .. } | Self::Contradiction { .. } | Self::Shape { .. } => {
+            Self::UnnamedInput { .. } => Some(
+                "correct the model's model.toml; where the input belongs to another tower in the same file, set `cut = true`"
+                    .to_owned(),
+            ),
+            Self::Contradiction { .. } | Self::Shape { .. } => {
                 Some("correct the model's model.toml, or use the file that it was written for".to_owned())
             }
             Self::NoText { .. } => Some(
                 "search with --image, or use a collection filled by a model that knows text (`models list` shows which do)".to_owned(),
             ),
-            Self::Open { .. } | Self::Tokeniser { .. } => {
+            Self::Open { .. } | Self::Tokeniser { .. } | Self::Cut { .. } | Self::Dense { .. } => {
                 Some("`models check NAME` tests the model's files".to_owned())
             }
             Self::Tokenise { .. } | Self::Run { .. } | Self::Vector(_) => None,

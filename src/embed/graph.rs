@@ -1,7 +1,9 @@
 //! Comparing a graph with what the manifest says of it, and pooling its output.
 
+use std::borrow::Cow;
 use std::path::Path;
 
+use half::f16;
 use ort::session::Session;
 use ort::value::{Outlet, TensorElementType, ValueType};
 
@@ -11,7 +13,8 @@ use crate::model::Pooling;
 /// What the manifest says of one tensor. `None` in the shape means any length.
 pub(super) struct Expected<'a> {
     pub(super) name: &'a str,
-    pub(super) element: TensorElementType,
+    /// Element types that will do.
+    pub(super) elements: &'a [TensorElementType],
     pub(super) shape: &'a [Option<i64>],
 }
 
@@ -63,13 +66,15 @@ fn check_one(
         Some(length) => length.to_string(),
         None => "?".to_owned(),
     });
+    let elements = expected.elements.iter().map(ToString::to_string);
+    let elements: Vec<String> = elements.collect();
     Err(EmbedError::Contradiction {
         path: path.to_owned(),
         name: expected.name.to_owned(),
         found: outlet.dtype().to_string(),
         expected: format!(
             "Tensor<{}>({})",
-            expected.element,
+            elements.join(" or "),
             lengths.collect::<Vec<_>>().join(", ")
         ),
     })
@@ -85,7 +90,7 @@ fn agrees(found: &ValueType, expected: &Expected<'_>) -> bool {
         .iter()
         .zip(expected.shape)
         .all(|(found, expected)| *found < 0 || expected.is_none_or(|expected| expected == *found));
-    *ty == expected.element && ranks_agree && lengths_agree
+    expected.elements.contains(ty) && ranks_agree && lengths_agree
 }
 
 /// Whether the graph says how long its vectors are.
@@ -186,21 +191,32 @@ fn mean_of_tokens(tokens: &[f32], dimension: usize, mask: Option<&[bool]>) -> Ve
     sum.iter().map(|sum| sum / count).collect()
 }
 
+/// Element types of outputs that [`extract`] reads.
+pub(super) const OUTPUT_ELEMENTS: &[TensorElementType] =
+    &[TensorElementType::Float32, TensorElementType::Float16];
+
 /// The one output tensor of a run, as shape and numbers.
 pub(super) fn extract<'a>(
     outputs: &'a ort::session::SessionOutputs<'_>,
     name: &str,
-) -> Result<(&'a [i64], &'a [f32]), EmbedError> {
+) -> Result<(&'a [i64], Cow<'a, [f32]>), EmbedError> {
     let failed = |error: &dyn std::fmt::Display| EmbedError::Run {
         source: Said::by(error),
     };
     let value = outputs
         .get(name)
         .ok_or_else(|| failed(&format!("it gave no `{name}`")))?;
+    if value.dtype().tensor_type() == Some(TensorElementType::Float16) {
+        let (shape, data) = value
+            .try_extract_tensor::<f16>()
+            .map_err(|error| failed(&error))?;
+        let data: Vec<f32> = data.iter().map(|number| number.to_f32()).collect();
+        return Ok((shape, Cow::Owned(data)));
+    }
     let (shape, data) = value
         .try_extract_tensor::<f32>()
         .map_err(|error| failed(&error))?;
-    Ok((shape, data))
+    Ok((shape, Cow::Borrowed(data)))
 }
 
 #[cfg(test)]

@@ -6,15 +6,20 @@
 //! opened, so that a wrong name, type or dimension is found before the first
 //! picture is read. A tower belongs to one thread at a time.
 
+mod clean;
+mod cut;
+mod dense;
 mod error;
 mod graph;
 mod runtime;
 mod text;
+mod tokens;
 mod vector;
 mod vision;
 
 pub use error::{BadVector, EmbedError, Said};
 pub use runtime::{RUNTIME_VERSION, Runtime};
 pub use text::{EmbeddedText, TextTower};
+pub use tokens::Tokeniser;
 pub use vector::norm;
 pub use vision::VisionTower;

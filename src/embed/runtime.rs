@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use ort::environment::Environment;
 use ort::session::Session;
 
+use super::cut::{CutError, cut};
 use super::error::{EmbedError, Said};
 
 /// Version that `make runtime` fetches.
@@ -12,6 +13,17 @@ pub const RUNTIME_VERSION: &str = "1.24.4";
 
 /// Variable that names the library, as everywhere in the field.
 const PATH_VARIABLE: &str = "ORT_DYLIB_PATH";
+
+/// Setting of a session that names the folder of weights outside the graph.
+const EXTERNAL_WEIGHTS_FOLDER: &str = "session.model_external_initializers_file_folder_path";
+
+/// Setting of a session that names optimisers to leave out.
+const DISABLED_OPTIMISERS: &str = "optimization.disable_specified_optimizers";
+
+/// Makes 16-bit graphs that keep 32-bit inputs impossible to open on a CPU:
+/// <https://github.com/microsoft/onnxruntime/issues/29153>. It looks for a
+/// normalisation that no image model here has.
+const BROKEN_OPTIMISER: &str = "SimplifiedLayerNormFusion";
 
 /// The loaded library. One a process.
 #[derive(Clone)]
@@ -47,23 +59,58 @@ impl Runtime {
         Ok(Self { environment })
     }
 
-    /// Opens a graph that runs on `threads` threads. They do not spin while
-    /// they wait: other sessions need the core.
-    pub(super) fn open(&self, path: &Path, threads: usize) -> Result<Session, EmbedError> {
+    /// Opens a graph that runs on `threads` threads, cut down to the tensor
+    /// `cut_to` where one is named. The threads do not spin while they wait:
+    /// other sessions need the core.
+    pub(super) fn open(
+        &self,
+        path: &Path,
+        threads: usize,
+        cut_to: Option<&str>,
+    ) -> Result<Session, EmbedError> {
         let failed = |error: &dyn std::fmt::Display| EmbedError::Open {
             path: path.to_owned(),
             source: Said::by(error),
         };
         let builder = Session::builder(&self.environment).map_err(|error| failed(&error))?;
-        builder
+        let mut builder = builder
             .with_intra_threads(threads)
             .map_err(|error| failed(&error))?
             .with_inter_threads(1)
             .map_err(|error| failed(&error))?
             .with_intra_op_spinning(false)
             .map_err(|error| failed(&error))?
-            .commit_from_file(path)
+            .with_config_entry(DISABLED_OPTIMISERS, BROKEN_OPTIMISER)
+            .map_err(|error| failed(&error))?;
+        let Some(output) = cut_to else {
+            return builder
+                .commit_from_file(path)
+                .map_err(|error| failed(&error));
+        };
+        let bytes = std::fs::read(path).map_err(|error| failed(&error))?;
+        let small = cut(&bytes, output).map_err(|error| uncuttable(path, output, error))?;
+        drop(bytes);
+        // Weights beside the file are looked for there, as they are by path.
+        let folder = path.parent().unwrap_or(Path::new(".")).to_string_lossy();
+        builder
+            .with_config_entry(EXTERNAL_WEIGHTS_FOLDER, folder)
+            .map_err(|error| failed(&error))?
+            .commit_from_memory(&small)
             .map_err(|error| failed(&error))
+    }
+}
+
+fn uncuttable(path: &Path, output: &str, error: CutError) -> EmbedError {
+    match error {
+        CutError::Malformed => EmbedError::Cut {
+            path: path.to_owned(),
+        },
+        CutError::NoSuchTensor(known) => EmbedError::NoSuchTensor {
+            path: path.to_owned(),
+            what: "tensor",
+            name: output.to_owned(),
+            known,
+        },
     }
 }
 

@@ -4,11 +4,12 @@ use std::path::Path;
 
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Tensor, TensorElementType};
-use tokenizers::{PaddingDirection, PaddingParams, PaddingStrategy, Tokenizer, TruncationParams};
 
+use super::dense::DenseLayer;
 use super::error::{EmbedError, Said};
-use super::graph::{Expected, check, extract, output_shape, pool};
+use super::graph::{Expected, OUTPUT_ELEMENTS, check, extract, output_shape, pool};
 use super::runtime::Runtime;
+use super::tokens::Tokeniser;
 use super::vector::finish;
 use crate::entity::Embedding;
 use crate::model::{IntegerType, Model, Normalise, Padding, Text};
@@ -17,9 +18,11 @@ use crate::model::{IntegerType, Model, Normalise, Padding, Text};
 #[derive(Debug)]
 pub struct TextTower {
     session: Session,
-    tokeniser: Tokenizer,
+    tokeniser: Tokeniser,
+    dense: Option<DenseLayer>,
     text: Text,
-    dimension: usize,
+    /// Numbers in a pooled vector.
+    pooled: usize,
     normalise: Normalise,
 }
 
@@ -45,67 +48,70 @@ impl TextTower {
                 model: model.manifest.name.clone(),
             });
         };
+        let dense = DenseLayer::open(model, text.dense.as_ref())?;
+        let pooled = dense
+            .as_ref()
+            .map_or(model.manifest.dimension, DenseLayer::takes);
         let path = model.path_of(&text.onnx.file);
-        let session = runtime.open(&path, threads)?;
-        check_graph(&path, &session, &text, model.manifest.dimension)?;
+        let cut_to = text.onnx.cut.then_some(text.onnx.output.as_str());
+        let session = runtime.open(&path, threads, cut_to)?;
+        check_graph(&path, &session, &text, pooled)?;
         Ok(Self {
             session,
-            tokeniser: tokeniser(&model.path_of(&text.tokenizer), &text)?,
+            tokeniser: Tokeniser::open(model)?,
+            dense,
             text,
-            dimension: model.manifest.dimension,
+            pooled,
             normalise: model.manifest.normalise,
         })
     }
 
-    /// Token ids of a text, the special ones included, as the graph gets them
-    /// for a batch of one.
-    ///
-    /// # Errors
-    /// The tokeniser refuses the text.
-    pub fn token_ids(&self, text: &str) -> Result<Vec<u32>, EmbedError> {
-        let encoding = self
-            .tokeniser
-            .encode_fast(text, true)
-            .map_err(|error| tokenise_error(&error))?;
-        Ok(encoding.get_ids().to_vec())
+    /// The tokeniser of this tower.
+    pub fn tokeniser(&self) -> &Tokeniser {
+        &self.tokeniser
     }
 
-    /// Embeds texts, in one run of the graph.
+    /// Embeds texts, in one run of the graph where it takes any number.
     ///
     /// # Errors
     /// The tokeniser or the graph failed, or a vector is useless.
     pub fn embed(&mut self, texts: &[&str]) -> Result<Vec<EmbeddedText>, EmbedError> {
-        if texts.is_empty() {
-            return Ok(Vec::new());
-        }
-        let encodings = self
-            .tokeniser
-            .encode_batch(texts.to_vec(), true)
-            .map_err(|error| tokenise_error(&error))?;
-        let tokens = encodings
-            .iter()
-            .map(|e| e.get_ids().len())
-            .max()
-            .unwrap_or(0);
-        let ids: Vec<u32> = encodings
-            .iter()
-            .flat_map(|e| e.get_ids().to_vec())
-            .collect();
-        let mask: Vec<u32> = encodings
-            .iter()
-            .flat_map(|e| e.get_attention_mask().to_vec())
-            .collect();
-        let vectors = self.run([texts.len(), tokens], &ids, &mask)?;
-        vectors
+        let (pooled, truncated) = self.pooled(texts)?;
+        pooled
             .into_iter()
-            .zip(&encodings)
-            .map(|(vector, encoding)| {
+            .zip(truncated)
+            .map(|(vector, truncated)| {
+                let vector = match &self.dense {
+                    Some(dense) => dense.apply(&vector),
+                    None => vector,
+                };
                 Ok(EmbeddedText {
                     embedding: finish(vector, self.normalise).map_err(EmbedError::Vector)?,
-                    truncated: !encoding.get_overflowing().is_empty(),
+                    truncated,
                 })
             })
             .collect()
+    }
+
+    /// The graph's answer to texts, one pooled vector each, and whether each
+    /// was cut.
+    ///
+    /// # Errors
+    /// The tokeniser or the graph failed.
+    pub fn pooled(&mut self, texts: &[&str]) -> Result<(Vec<Vec<f32>>, Vec<bool>), EmbedError> {
+        let mut vectors = Vec::with_capacity(texts.len());
+        let mut truncated = Vec::with_capacity(texts.len());
+        let places = self.text.onnx.batch;
+        for part in texts.chunks(places.unwrap_or(texts.len()).max(1)) {
+            // A graph with a fixed batch gets its missing places as empty texts.
+            let mut whole = part.to_vec();
+            whole.resize(places.unwrap_or(part.len()), "");
+            let tokens = self.tokeniser.encode(&whole)?;
+            let pooled = self.run(tokens.shape, &tokens.ids, &tokens.mask)?;
+            vectors.extend(pooled.into_iter().take(part.len()));
+            truncated.extend(tokens.truncated.into_iter().take(part.len()));
+        }
+        Ok((vectors, truncated))
     }
 
     fn run(
@@ -125,7 +131,7 @@ impl TextTower {
             .map_err(|error| run_error(&error))?;
         let (found, data) = extract(&outputs, &graph.output)?;
         let counts: Vec<bool> = mask.iter().map(|counts| *counts != 0).collect();
-        let vectors = pool(graph.pooling, self.dimension, found, data, Some(&counts))?;
+        let vectors = pool(graph.pooling, self.pooled, found, &data, Some(&counts))?;
         if vectors.len() == shape[0] {
             Ok(vectors)
         } else {
@@ -134,12 +140,6 @@ impl TextTower {
                 expected: format!("{} vectors", shape[0]),
             })
         }
-    }
-}
-
-fn tokenise_error(error: &tokenizers::Error) -> EmbedError {
-    EmbedError::Tokenise {
-        source: Said::by(error),
     }
 }
 
@@ -167,66 +167,37 @@ fn integers(
     value.map_err(|error| run_error(&error))
 }
 
-/// The tokeniser, set to the manifest's length and padding whatever its own
-/// file says of them: CLIP's says nothing.
-fn tokeniser(path: &Path, text: &Text) -> Result<Tokenizer, EmbedError> {
-    let failed = |error: &dyn std::fmt::Display| EmbedError::Tokeniser {
-        path: path.to_owned(),
-        source: Said::by(error),
-    };
-    let mut tokeniser = Tokenizer::from_file(path).map_err(|error| failed(&error))?;
-    let pad_token = tokeniser
-        .id_to_token(text.pad_id)
-        .ok_or_else(|| failed(&format!("it has no token {}", text.pad_id)))?;
-    tokeniser.with_padding(Some(PaddingParams {
-        strategy: match text.padding {
-            Padding::Longest => PaddingStrategy::BatchLongest,
-            Padding::Fixed => PaddingStrategy::Fixed(text.context_length),
-        },
-        direction: PaddingDirection::Right,
-        pad_id: text.pad_id,
-        pad_token,
-        ..Default::default()
-    }));
-    tokeniser
-        .with_truncation(Some(TruncationParams {
-            max_length: text.context_length,
-            ..Default::default()
-        }))
-        .map_err(|error| failed(&error))?;
-    Ok(tokeniser)
-}
-
 fn check_graph(
     path: &Path,
     session: &Session,
     text: &Text,
-    dimension: usize,
+    pooled: usize,
 ) -> Result<(), EmbedError> {
     let graph = &text.onnx;
-    let element = match graph.dtype {
+    let elements = [match graph.dtype {
         IntegerType::Int64 => TensorElementType::Int64,
         IntegerType::Int32 => TensorElementType::Int32,
-    };
+    }];
     // A graph that fixes the number of tokens needs texts of that length; -1
     // is ONNX Runtime's word for any.
     let tokens = match text.padding {
         Padding::Fixed => i64::try_from(text.context_length).ok(),
         Padding::Longest => Some(-1),
     };
-    let token_shape = [None, tokens];
+    let batch = graph.batch.and_then(|batch| i64::try_from(batch).ok());
+    let token_shape = [batch.or(Some(-1)), tokens];
     let names = std::iter::once(&graph.input_ids).chain(&graph.attention_mask);
     let inputs: Vec<Expected<'_>> = names
         .map(|name| Expected {
             name,
-            element,
+            elements: &elements,
             shape: &token_shape,
         })
         .collect();
     let output = Expected {
         name: &graph.output,
-        element: TensorElementType::Float32,
-        shape: &output_shape(graph.pooling, dimension),
+        elements: OUTPUT_ELEMENTS,
+        shape: &output_shape(graph.pooling, pooled),
     };
     check(path, session, &inputs, &output)
 }

@@ -2,23 +2,27 @@
 
 use std::path::Path;
 
-use ort::session::Session;
-use ort::value::{TensorElementType, TensorRef};
+use half::f16;
+use ort::session::{Session, SessionInputValue};
+use ort::value::{Tensor, TensorElementType, TensorRef};
 
+use super::dense::DenseLayer;
 use super::error::{EmbedError, Said};
-use super::graph::{Expected, check, extract, is_declared, output_shape, pool};
+use super::graph::{Expected, OUTPUT_ELEMENTS, check, extract, is_declared, output_shape, pool};
 use super::runtime::Runtime;
 use super::vector::finish;
 use crate::embed::BadVector;
 use crate::entity::Embedding;
-use crate::model::{Layout, Model, Normalise, VisionGraph};
+use crate::model::{FloatType, Layout, Model, Normalise, VisionGraph};
 
 /// An open image graph, or none for a model whose tensor is its vector.
 #[derive(Debug)]
 pub struct VisionTower {
     graph: Option<(Session, VisionGraph)>,
     tensor_shape: [i64; 3],
-    dimension: usize,
+    dense: Option<DenseLayer>,
+    /// Numbers in a pooled vector.
+    pooled: usize,
     normalise: Normalise,
 }
 
@@ -39,6 +43,10 @@ impl VisionTower {
             Layout::Nchw => [3, height, width],
             Layout::Nhwc => [height, width, 3],
         };
+        let dense = DenseLayer::open(model, vision.dense.as_ref())?;
+        let pooled = dense
+            .as_ref()
+            .map_or(model.manifest.dimension, DenseLayer::takes);
         let graph = match (&vision.onnx, runtime) {
             (None, _) => None,
             (Some(_), None) => {
@@ -48,21 +56,17 @@ impl VisionTower {
             }
             (Some(graph), Some(runtime)) => {
                 let path = model.path_of(&graph.file);
-                let session = runtime.open(&path, threads)?;
-                check_graph(
-                    &path,
-                    &session,
-                    graph,
-                    tensor_shape,
-                    model.manifest.dimension,
-                )?;
+                let cut_to = graph.cut.then_some(graph.output.as_str());
+                let session = runtime.open(&path, threads, cut_to)?;
+                check_graph(&path, &session, graph, tensor_shape, pooled)?;
                 Some((session, graph.clone()))
             }
         };
         let mut tower = Self {
             graph,
             tensor_shape,
-            dimension: model.manifest.dimension,
+            dense,
+            pooled,
             normalise: model.manifest.normalise,
         };
         tower.probe()?;
@@ -95,17 +99,30 @@ impl VisionTower {
         tensors: &[f32],
         count: usize,
     ) -> Result<Vec<Result<Embedding, BadVector>>, EmbedError> {
+        let pooled = self.pooled(tensors, count)?;
+        let vectors = pooled.into_iter().map(|vector| match &self.dense {
+            Some(dense) => dense.apply(&vector),
+            None => vector,
+        });
+        Ok(vectors.map(|v| finish(v, self.normalise)).collect())
+    }
+
+    /// The graph's answer to `count` images, one pooled vector each: what the
+    /// matrix and the normalisation are applied to.
+    ///
+    /// # Errors
+    /// The graph failed.
+    pub fn pooled(&mut self, tensors: &[f32], count: usize) -> Result<Vec<Vec<f32>>, EmbedError> {
         if count == 0 {
             return Ok(Vec::new());
         }
         let per_image = tensors.len() / count;
-        let normalise = self.normalise;
         let Some((session, graph)) = &mut self.graph else {
             let vectors = tensors.chunks_exact(per_image);
-            return Ok(vectors.map(|v| finish(v.to_vec(), normalise)).collect());
+            return Ok(vectors.map(<[f32]>::to_vec).collect());
         };
         let most = graph.batch.unwrap_or(count);
-        let mut embeddings = Vec::with_capacity(count);
+        let mut pooled = Vec::with_capacity(count);
         for chunk in tensors.chunks(most * per_image) {
             let images = chunk.len() / per_image;
             // A graph with a fixed batch gets its missing places as zeros.
@@ -123,15 +140,12 @@ impl VisionTower {
                 session,
                 graph,
                 self.tensor_shape,
-                self.dimension,
+                self.pooled,
                 (input, places),
             )?;
-            embeddings.extend(vectors.into_iter().take(images));
+            pooled.extend(vectors.into_iter().take(images));
         }
-        Ok(embeddings
-            .into_iter()
-            .map(|v| finish(v, normalise))
-            .collect())
+        Ok(pooled)
     }
 }
 
@@ -152,12 +166,21 @@ fn run(
         b,
         c,
     ];
-    let tensor = TensorRef::from_array_view((shape, input)).map_err(|error| failed(&error))?;
+    let tensor: SessionInputValue<'_> = match graph.dtype {
+        FloatType::Float32 => TensorRef::from_array_view((shape, input))
+            .map_err(|error| failed(&error))?
+            .into(),
+        FloatType::Float16 => {
+            let rounded: Vec<f16> = input.iter().map(|number| f16::from_f32(*number)).collect();
+            let tensor = Tensor::from_array((shape, rounded));
+            tensor.map_err(|error| failed(&error))?.into()
+        }
+    };
     let outputs = session
-        .run(ort::inputs![graph.input.as_str() => tensor])
+        .run(vec![(graph.input.as_str(), tensor)])
         .map_err(|error| failed(&error))?;
     let (shape, data) = extract(&outputs, &graph.output)?;
-    let vectors = pool(graph.pooling, dimension, shape, data, None)?;
+    let vectors = pool(graph.pooling, dimension, shape, &data, None)?;
     if vectors.len() == places {
         Ok(vectors)
     } else {
@@ -176,14 +199,18 @@ fn check_graph(
     dimension: usize,
 ) -> Result<(), EmbedError> {
     let batch = graph.batch.and_then(|batch| i64::try_from(batch).ok());
+    let elements = [match graph.dtype {
+        FloatType::Float32 => TensorElementType::Float32,
+        FloatType::Float16 => TensorElementType::Float16,
+    }];
     let input = Expected {
         name: &graph.input,
-        element: TensorElementType::Float32,
+        elements: &elements,
         shape: &[batch.or(Some(-1)), Some(a), Some(b), Some(c)],
     };
     let output = Expected {
         name: &graph.output,
-        element: TensorElementType::Float32,
+        elements: OUTPUT_ELEMENTS,
         shape: &output_shape(graph.pooling, dimension),
     };
     check(path, session, &[input], &output)

@@ -56,6 +56,7 @@ pub(super) fn plain(width: u32, height: u32, resize: Resize) -> Vision {
         mean: [0.0; 3],
         std: [1.0; 3],
         onnx: None,
+        dense: None,
     }
 }
 

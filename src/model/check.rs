@@ -3,7 +3,8 @@
 use std::path::{Component, Path};
 
 use super::ManifestProblem;
-use super::manifest::{MANIFEST_VERSION, Manifest, Pooling, Resize};
+use super::manifest::{MANIFEST_VERSION, Manifest, Source};
+use super::towers::{Pooling, Resize};
 
 /// Largest dimension that Milvus stores in a float vector field.
 /// <https://milvus.io/docs/limitations.md>
@@ -23,19 +24,26 @@ impl Manifest {
             "dimension",
             "must be between 1 and 32768",
         )?;
-        self.check_name()?;
+        self.check_names()?;
         self.check_files()?;
         self.check_vision()?;
-        self.check_text()
+        self.check_text()?;
+        let least = self.proof.as_ref().and_then(|proof| proof.least_cosine);
+        require(
+            least.is_none_or(|least| (-1.0..=1.0).contains(&least)),
+            "proof.least_cosine",
+            "must be between -1 and 1",
+        )
     }
 
-    fn check_name(&self) -> Result<(), ManifestProblem> {
+    fn check_names(&self) -> Result<(), ManifestProblem> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        require(
-            !self.name.is_empty() && !self.name.starts_with('.') && self.name.chars().all(allowed),
-            "name",
-            "must be letters, digits, `-`, `_` and `.`, and not start with a dot",
-        )
+        let is_name =
+            |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed);
+        let expected = "must be letters, digits, `-`, `_` and `.`, and not start with a dot";
+        require(is_name(&self.name), "name", expected)?;
+        let mut variants = self.variants.keys();
+        require(variants.all(|name| is_name(name)), "variants", expected)
     }
 
     fn check_files(&self) -> Result<(), ManifestProblem> {
@@ -43,6 +51,16 @@ impl Manifest {
             let inside = "must be a relative path without `..`";
             require(is_inside(&file.path), "files.path", inside)?;
             require(is_inside(file.remote_path()), "files.remote", inside)?;
+            require(
+                file.repository.is_none() || matches!(self.source, Source::Hub { .. }),
+                "files.repository",
+                "needs a [source] of kind `hub`",
+            )?;
+            require(
+                file.revision.is_none() || file.repository.is_some(),
+                "files.revision",
+                "needs a repository",
+            )?;
             if let Some(sha256) = &file.sha256 {
                 let hex = sha256.len() == 64
                     && sha256
@@ -86,8 +104,16 @@ impl Manifest {
                 "vision.onnx.batch",
                 "must be above 0",
             )?;
+            if let Some(dense) = &vision.dense {
+                self.check_listed("vision.dense.file", &dense.file)?;
+            }
             return self.check_listed("vision.onnx.file", &graph.file);
         }
+        require(
+            vision.dense.is_none(),
+            "vision.dense",
+            "needs a [vision.onnx]",
+        )?;
         require(
             self.dimension == vision.width as usize * vision.height as usize * 3,
             "dimension",
@@ -109,6 +135,14 @@ impl Manifest {
             "text.onnx.pooling",
             "must be `none`, `cls` or `mean`",
         )?;
+        require(
+            text.onnx.batch != Some(0),
+            "text.onnx.batch",
+            "must be above 0",
+        )?;
+        if let Some(dense) = &text.dense {
+            self.check_listed("text.dense.file", &dense.file)?;
+        }
         self.check_listed("text.tokenizer", &text.tokenizer)?;
         self.check_listed("text.onnx.file", &text.onnx.file)
     }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::{Fingerprint, Manifest, ModelError, ModelFile};
+use super::{Fingerprint, Manifest, ModelError, ModelFile, recorded};
 
 /// A parsed manifest and the folder that it lies in.
 #[derive(Debug, Clone)]
@@ -34,12 +34,49 @@ impl Model {
     /// # Errors
     /// The file cannot be read, is wrong, or names another model than its folder.
     pub fn open(folder: &Path) -> Result<Self, ModelError> {
+        Self::read(folder).map(|(model, _)| model)
+    }
+
+    /// The variant called `name` of the model in `folder`.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and where there is no such variant.
+    pub fn open_variant(folder: &Path, name: &str) -> Result<Self, ModelError> {
+        let (model, text) = Self::read(folder)?;
+        if !model.manifest.variants.contains_key(name) {
+            return Err(ModelError::NoVariant {
+                name: model.manifest.name,
+                variant: name.to_owned(),
+                known: model.manifest.variants.into_keys().collect(),
+            });
+        }
+        let manifest = model.manifest.variant(&text, name);
+        let mut manifest = manifest.map_err(|source| ModelError::Manifest {
+            path: folder.join("model.toml"),
+            source,
+        })?;
+        recorded::fill_in(folder, &mut manifest)?;
+        Ok(Self {
+            manifest,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Every variant of the model, in the order of their names.
+    pub fn variants(&self) -> Vec<Result<Self, ModelError>> {
+        let names = self.manifest.variants.keys();
+        names
+            .map(|name| Self::open_variant(&self.folder, name))
+            .collect()
+    }
+
+    fn read(folder: &Path) -> Result<(Self, String), ModelError> {
         let path = folder.join("model.toml");
         let text = std::fs::read_to_string(&path).map_err(|source| ModelError::Read {
             path: path.clone(),
             source,
         })?;
-        let manifest = Manifest::parse(&text).map_err(|source| ModelError::Manifest {
+        let mut manifest = Manifest::parse(&text).map_err(|source| ModelError::Manifest {
             path: path.clone(),
             source,
         })?;
@@ -56,10 +93,9 @@ impl Model {
                 folder,
             });
         }
-        Ok(Self {
-            manifest,
-            folder: folder.to_owned(),
-        })
+        recorded::fill_in(folder, &mut manifest)?;
+        let folder = folder.to_owned();
+        Ok((Self { manifest, folder }, text))
     }
 
     /// Path of one of the model's files.
@@ -149,6 +185,11 @@ impl Model {
             _ => Ok(sha256),
         }
     }
+}
+
+/// SHA-256 of bytes, as 64 lower-case hexadecimal digits.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    format!("{:x}", Sha256::digest(bytes))
 }
 
 /// SHA-256 of a file, as 64 lower-case hexadecimal digits.

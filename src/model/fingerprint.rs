@@ -22,6 +22,8 @@ impl Fingerprint {
         acting.licence.clear();
         acting.source = Source::Shipped;
         acting.files.clear();
+        acting.proof = None;
+        acting.variants.clear();
         let settings =
             serde_json::to_value(&acting).expect("a manifest is plain data; this is a bug");
         let mut text = String::new();

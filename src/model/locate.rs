@@ -31,27 +31,41 @@ impl ModelDirs {
     }
 
     /// Opens the model called `name`; a `name` with a path separator is the
-    /// path of a model's folder.
+    /// path of a model's folder. `name:variant` is a variant of it.
     ///
     /// # Errors
     /// There is no such model, or its manifest is wrong.
     pub fn open(&self, name: &str) -> Result<Model, ModelError> {
-        if name.contains(['/', std::path::MAIN_SEPARATOR]) || name == "." {
-            return Model::open(Path::new(name));
-        }
-        let found = self
-            .folders
-            .iter()
-            .map(|folder| folder.join(name))
-            .find(|folder| folder.join("model.toml").is_file());
-        match found {
-            Some(folder) => Model::open(&folder),
-            None => Err(ModelError::Unknown {
-                name: name.to_owned(),
+        let is_separator = |c: char| c == '/' || std::path::is_separator(c);
+        let (base, variant) = match name.rsplit_once(':') {
+            Some((base, variant))
+                if !variant.contains(is_separator) && !is_model(name.as_ref()) =>
+            {
+                (base, Some(variant))
+            }
+            _ => (name, None),
+        };
+        let folder = if base.contains(is_separator) || base == "." {
+            Some(PathBuf::from(base))
+        } else {
+            let folders = self.folders.iter().map(|folder| folder.join(base));
+            folders.into_iter().find(|folder| is_model(folder))
+        };
+        match (folder, variant) {
+            (Some(folder), None) => Model::open(&folder),
+            (Some(folder), Some(variant)) => Model::open_variant(&folder, variant),
+            (None, _) => Err(ModelError::Unknown {
+                name: base.to_owned(),
                 known: self.list().into_iter().map(|(name, _)| name).collect(),
                 searched: self.folders.clone(),
             }),
         }
+    }
+
+    /// The first folder of models that holds `path`.
+    pub fn folder_with(&self, path: &str) -> Option<PathBuf> {
+        let mut folders = self.folders.iter();
+        folders.find(|folder| folder.join(path).exists()).cloned()
     }
 
     /// Every model, by name; the first folder that has a name wins.
@@ -63,8 +77,7 @@ impl ModelDirs {
             };
             for entry in entries.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();
-                let is_model = entry.path().join("model.toml").is_file();
-                if is_model && !found.iter().any(|(known, _)| *known == name) {
+                if is_model(&entry.path()) && !found.iter().any(|(known, _)| *known == name) {
                     found.push((name, Model::open(&entry.path())));
                 }
             }
@@ -72,4 +85,8 @@ impl ModelDirs {
         found.sort_by(|(a, _), (b, _)| a.cmp(b));
         found
     }
+}
+
+fn is_model(folder: &Path) -> bool {
+    folder.join("model.toml").is_file()
 }

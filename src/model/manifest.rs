@@ -5,9 +5,12 @@
 //! channel order, pooling, tokeniser. An unknown key is an error, because a
 //! misspelt `mean` would otherwise give vectors that look right and are not.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
-use super::ManifestProblem;
+use super::towers::{Text, Vision};
+use super::{ManifestProblem, variant};
 
 /// Manifest format that this build reads.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -37,6 +40,38 @@ pub struct Manifest {
     pub vision: Vision,
     /// Text side; absent for models that only know images.
     pub text: Option<Text>,
+    /// What the model's vectors were compared with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub proof: Option<Proof>,
+    /// Other forms of the model, by name: the keys that differ.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub variants: BTreeMap<String, toml::Table>,
+}
+
+/// What says that the model's vectors are right.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proof {
+    /// Package, version and classes that define what is right.
+    pub reference: String,
+    /// Weights with which the project compared its vectors with them.
+    pub weights: ProvenWith,
+    /// Least cosine that `models doctor` accepts between this model's vectors
+    /// and the reference's; a quantised model sets it below its default.
+    pub least_cosine: Option<f64>,
+}
+
+/// Weights of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProvenWith {
+    /// The model's own: vectors are equal to the reference's.
+    Trained,
+    /// Made-up ones in the same architecture: every step is equal, the
+    /// published file itself was not at hand.
+    MadeUp,
+    /// Not compared.
+    None,
 }
 
 /// Where a model's files come from.
@@ -67,6 +102,10 @@ pub struct ModelFile {
     pub path: String,
     /// Path inside the hub's repository, where it differs from `path`.
     pub remote: Option<String>,
+    /// Repository on the hub, where it is not the model's.
+    pub repository: Option<String>,
+    /// Commit in that repository.
+    pub revision: Option<String>,
     /// Size in bytes.
     pub bytes: Option<u64>,
     /// SHA-256 as 64 lower-case hexadecimal digits; absent means unverified.
@@ -74,154 +113,25 @@ pub struct ModelFile {
 }
 
 impl ModelFile {
+    /// Repository and commit on the hub, where `source` is one.
+    pub fn on_hub<'a>(&'a self, source: &'a Source) -> Option<(&'a str, &'a str)> {
+        let Source::Hub {
+            repository,
+            revision,
+        } = source
+        else {
+            return None;
+        };
+        Some(match &self.repository {
+            Some(other) => (other, self.revision.as_deref().unwrap_or("main")),
+            None => (repository, revision),
+        })
+    }
+
     /// Path of the file inside the hub's repository.
     pub fn remote_path(&self) -> &str {
         self.remote.as_deref().unwrap_or(&self.path)
     }
-}
-
-/// Image side of a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Vision {
-    /// Width of the input tensor, in pixels.
-    pub width: u32,
-    /// Height of the input tensor, in pixels.
-    pub height: u32,
-    /// Order of the tensor's axes.
-    pub layout: Layout,
-    /// Order of the colour channels.
-    pub channels: Channels,
-    /// How a picture of any size becomes `width` x `height`.
-    pub resize: Resize,
-    /// Divides a byte (0-255) before `mean` and `std` act; 255 or 1.
-    pub divide_by: f32,
-    /// Subtracted per channel, in the order of `channels`, after `divide_by`.
-    pub mean: [f32; 3],
-    /// Divides per channel, in the order of `channels`, after `mean`.
-    pub std: [f32; 3],
-    /// The graph that turns the tensor into an embedding. Absent: the tensor,
-    /// flattened in the order of `layout`, is the embedding.
-    pub onnx: Option<VisionGraph>,
-}
-
-/// ONNX graph of the image side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct VisionGraph {
-    /// File inside the model's folder, listed under `files`.
-    pub file: String,
-    /// Name of the image input.
-    pub input: String,
-    /// Element type of the image input.
-    pub dtype: FloatType,
-    /// Name of the output.
-    pub output: String,
-    /// How the output becomes one vector an image.
-    #[serde(default)]
-    pub pooling: Pooling,
-    /// Images in one call where the graph fixes it; absent means any number.
-    pub batch: Option<usize>,
-}
-
-/// How a picture becomes the size that the graph takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "rule", rename_all = "kebab-case", deny_unknown_fields)]
-pub enum Resize {
-    /// Shortest side to `edge`, the other in proportion, then the centre
-    /// `width` x `height` is cut out.
-    ShortestEdge {
-        /// Length of the shortest side after the resize, in pixels.
-        edge: u32,
-        /// Resampling kernel, antialiased.
-        filter: Filter,
-        /// How the long side is made whole.
-        long_side: Rounding,
-        /// How the offset of the centre crop is made whole.
-        crop_offset: Rounding,
-    },
-    /// Straight to `width` x `height`; the aspect ratio is not kept.
-    Exact {
-        /// Resampling kernel, antialiased.
-        filter: Filter,
-    },
-}
-
-/// Resampling kernel. Every one is antialiased: its support grows with the
-/// scale, as in Pillow's `Image.resize`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Filter {
-    /// Triangle; Pillow's `BILINEAR`.
-    Bilinear,
-    /// Catmull-Rom, a = -0.5; Pillow's `BICUBIC`.
-    Bicubic,
-    /// Lanczos with three lobes; Pillow's `LANCZOS`.
-    Lanczos,
-}
-
-/// How a length or an offset becomes a whole number of pixels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Rounding {
-    /// Towards zero.
-    Floor,
-    /// To the nearest, halves to even, as Python's `round()`.
-    Round,
-}
-
-/// Order of the axes of the image tensor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Layout {
-    /// Batch, channel, row, column.
-    Nchw,
-    /// Batch, row, column, channel.
-    Nhwc,
-}
-
-/// Order of the colour channels.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Channels {
-    /// Red first.
-    Rgb,
-    /// Blue first, as Caffe has it.
-    Bgr,
-}
-
-/// Element type of a graph's image input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum FloatType {
-    /// 32-bit float.
-    Float32,
-}
-
-/// Element type of a graph's token input.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum IntegerType {
-    /// 64-bit signed integer.
-    Int64,
-    /// 32-bit signed integer.
-    Int32,
-}
-
-/// How a graph's output becomes one vector an item.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Pooling {
-    /// The output is `[n, dimension]` already.
-    #[default]
-    None,
-    /// First token of `[n, tokens, dimension]`.
-    Cls,
-    /// Mean over the tokens of `[n, tokens, dimension]`; for text, over the
-    /// tokens that the attention mask names.
-    Mean,
-    /// Mean over rows and columns of `[n, dimension, rows, columns]`.
-    GlobalAverage,
 }
 
 /// What is done to a pooled vector.
@@ -234,62 +144,42 @@ pub enum Normalise {
     None,
 }
 
-/// Text side of a model.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Text {
-    /// `tokenizer.json` inside the model's folder, listed under `files`.
-    pub tokenizer: String,
-    /// Most tokens in one text, the special ones included; longer texts are
-    /// cut so that the closing token stays.
-    pub context_length: usize,
-    /// How short texts are filled up.
-    pub padding: Padding,
-    /// Token id that fills up.
-    pub pad_id: u32,
-    /// The graph that turns token ids into an embedding.
-    pub onnx: TextGraph,
-}
-
-/// ONNX graph of the text side.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TextGraph {
-    /// File inside the model's folder, listed under `files`.
-    pub file: String,
-    /// Name of the input that takes the token ids, `[n, tokens]`.
-    pub input_ids: String,
-    /// Name of the input that takes the attention mask, where there is one.
-    pub attention_mask: Option<String>,
-    /// Element type of both inputs.
-    pub dtype: IntegerType,
-    /// Name of the output.
-    pub output: String,
-    /// How the output becomes one vector a text.
-    #[serde(default)]
-    pub pooling: Pooling,
-}
-
-/// How texts in one batch come to the same length.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Padding {
-    /// To the longest text of the batch.
-    Longest,
-    /// Always to `context_length`.
-    Fixed,
-}
-
 impl Manifest {
-    /// Parses and checks the text of a `model.toml`.
+    /// Parses and checks the text of a `model.toml`, its variants too.
     ///
     /// # Errors
     /// The first thing that is wrong: syntax or an unknown key with its line,
     /// or the field and what is wrong with its value.
     pub fn parse(text: &str) -> Result<Self, ManifestProblem> {
+        super::questions::refuse_open(text)?;
         let manifest: Self = toml::from_str(text).map_err(ManifestProblem::Syntax)?;
         manifest.check()?;
+        for name in manifest.variants.keys() {
+            manifest.variant(text, name)?;
+        }
         Ok(manifest)
+    }
+
+    /// The variant called `name` of the manifest that `text` is. Its name is
+    /// `MODEL:VARIANT`.
+    ///
+    /// # Errors
+    /// There is no such variant, or it is wrong.
+    pub fn variant(&self, text: &str, name: &str) -> Result<Self, ManifestProblem> {
+        let manifest = variant::resolve(text, name).and_then(|mut manifest: Self| {
+            manifest.check()?;
+            manifest.name = format!("{}:{name}", self.name);
+            Ok(manifest)
+        });
+        manifest.map_err(|source| ManifestProblem::Variant {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })
+    }
+
+    /// Name of the model without its variant: the name of its folder.
+    pub fn base_name(&self) -> &str {
+        self.name.split(':').next().unwrap_or(&self.name)
     }
 
     /// Whether the model embeds text.

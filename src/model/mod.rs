@@ -13,16 +13,23 @@ mod files;
 mod fingerprint;
 mod locate;
 mod manifest;
+mod questions;
+mod recorded;
+mod towers;
+mod variant;
 
 use std::path::PathBuf;
 
 pub use check::MAX_DIMENSION;
-pub use files::{FileState, Model, hash_file};
+pub use files::{FileState, Model, hash_bytes, hash_file};
 pub use fingerprint::Fingerprint;
 pub use locate::{Listed, ModelDirs};
-pub use manifest::{
-    Channels, Filter, FloatType, IntegerType, Layout, MANIFEST_VERSION, Manifest, ModelFile,
-    Normalise, Padding, Pooling, Resize, Rounding, Source, Text, TextGraph, Vision, VisionGraph,
+pub use manifest::{MANIFEST_VERSION, Manifest, ModelFile, Normalise, Proof, ProvenWith, Source};
+pub use questions::OPEN;
+pub use recorded::RECORDED;
+pub use towers::{
+    Channels, Clean, Dense, Filter, FloatType, IntegerType, Layout, Padding, Pooling, Resize,
+    Rounding, Text, TextGraph, Vision, VisionGraph,
 };
 
 use crate::entity::Hint;
@@ -49,6 +56,23 @@ pub enum ManifestProblem {
         /// What it must be.
         expected: &'static str,
     },
+    /// A variant of it is wrong.
+    #[error("variant `{name}` is wrong")]
+    Variant {
+        /// Name of the variant.
+        name: String,
+        /// What is wrong with it.
+        source: Box<ManifestProblem>,
+    },
+    /// There is no variant of that name.
+    #[error("there is no such variant")]
+    NoSuchVariant,
+    /// Values that `models init` left to the user.
+    #[error("{} {} open: {}", questions.len(), if questions.len() == 1 { "question is" } else { "questions are" }, questions.join(", "))]
+    Open {
+        /// Line and key of each.
+        questions: Vec<String>,
+    },
     /// A file that is used but not listed.
     #[error("`{field}` names {path:?}, which no [[files]] entry lists")]
     NotListed {
@@ -71,6 +95,16 @@ pub enum ModelError {
         known: Vec<String>,
         /// Folders that were searched.
         searched: Vec<PathBuf>,
+    },
+    /// The model has no variant of that name.
+    #[error("model `{name}` has no variant `{variant}`")]
+    NoVariant {
+        /// The model.
+        name: String,
+        /// What was asked for.
+        variant: String,
+        /// What there is.
+        known: Vec<String>,
     },
     /// The manifest cannot be read from disk.
     #[error("cannot read {}", path.display())]
@@ -155,6 +189,17 @@ impl Hint for ModelError {
             Self::Different { name, .. } => Some(format!(
                 "fetch it again with `models pull {name}`, or correct the manifest if the file is right"
             )),
+            Self::NoVariant { name, known, .. } if known.is_empty() => {
+                Some(format!("use `{name}`: it has no variants"))
+            }
+            Self::NoVariant { name, known, .. } => {
+                let known: Vec<String> = known.iter().map(|v| format!("{name}:{v}")).collect();
+                Some(format!("use {name} or {}", known.join(", ")))
+            }
+            Self::Manifest {
+                source: ManifestProblem::Open { .. },
+                ..
+            } => Some("answer them in the file: each has its question above it".to_owned()),
             Self::Manifest { .. } | Self::Misnamed { .. } => {
                 Some("correct the file; models/lit-b0/model.toml shows every key".to_owned())
             }

@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::support::repo;
 
 /// ONNX Runtime allows one environment a process.
-fn runtime() -> &'static Runtime {
+pub(crate) fn runtime() -> &'static Runtime {
     static RUNTIME: OnceLock<Runtime> = OnceLock::new();
     RUNTIME
         .get_or_init(|| Runtime::load().unwrap_or_else(|error| panic!("{error}: run `make test`")))
@@ -33,7 +33,7 @@ fn golden(path: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(repo().join(path)).unwrap()).unwrap()
 }
 
-fn floats(base64: &Value) -> Vec<f32> {
+pub(crate) fn floats(base64: &Value) -> Vec<f32> {
     let bytes = base64::engine::general_purpose::STANDARD
         .decode(base64.as_str().unwrap())
         .unwrap();
@@ -43,7 +43,7 @@ fn floats(base64: &Value) -> Vec<f32> {
         .collect()
 }
 
-fn cosine(a: &[f32], b: &[f32]) -> f64 {
+pub(crate) fn cosine(a: &[f32], b: &[f32]) -> f64 {
     assert_eq!(a.len(), b.len());
     let dot: f64 = a
         .iter()
@@ -53,7 +53,7 @@ fn cosine(a: &[f32], b: &[f32]) -> f64 {
     dot / norm(a) / norm(b)
 }
 
-fn tensors(model: &Model, pictures: &[&Path]) -> Vec<f32> {
+pub(crate) fn tensors(model: &Model, pictures: &[&Path]) -> Vec<f32> {
     let mut preprocess = Preprocess::new(&model.manifest.vision);
     let mut tensors = vec![0.0; preprocess.tensor_len() * pictures.len()];
     let places = tensors.chunks_exact_mut(preprocess.tensor_len());
@@ -65,7 +65,7 @@ fn tensors(model: &Model, pictures: &[&Path]) -> Vec<f32> {
     tensors
 }
 
-fn embed(model: &Model, pictures: &[&Path]) -> Vec<Vec<f32>> {
+pub(crate) fn embed(model: &Model, pictures: &[&Path]) -> Vec<Vec<f32>> {
     let mut tower = VisionTower::open(model, Some(runtime()), 1).unwrap();
     let vectors = tower
         .embed(&tensors(model, pictures), pictures.len())
@@ -109,7 +109,7 @@ fn lit_b0_texts_equal_the_reference() {
     for (entry, together) in entries.iter().zip(together) {
         let text = entry["text"].as_str().unwrap();
         let ids: Vec<u32> = serde_json::from_value(entry["input_ids"].clone()).unwrap();
-        assert_eq!(tower.token_ids(text).unwrap(), ids, "{text}");
+        assert_eq!(tower.tokeniser().token_ids(text).unwrap(), ids, "{text}");
         let alone = tower.embed(&[text]).unwrap().pop().unwrap();
         let reference = floats(&entry["f32_base64"]);
         assert!(cosine(&alone.embedding, &reference) >= 0.9999, "{text}");
@@ -131,7 +131,7 @@ fn long_texts_are_cut_and_it_is_said() {
         (embedded[0].truncated, embedded[1].truncated),
         (false, true)
     );
-    assert_eq!(tower.token_ids(&long).unwrap().len(), 64);
+    assert_eq!(tower.tokeniser().token_ids(&long).unwrap().len(), 64);
     let alone = tower.embed(&["red handbag"]).unwrap().pop().unwrap();
     assert!(
         cosine(&alone.embedding, &embedded[0].embedding) > 0.99999,

@@ -8,4 +8,6 @@
 mod support;
 
 mod contradictions;
+mod doctor;
 mod golden;
+mod graphs;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::open::{Opening, Setback, open};
 use super::place::{Place, places};
 use super::{Comparison, FetchError, Fetched, Job, blocking, compare};
-use crate::model::ModelFile;
+use crate::model::{ModelFile, RECORDED, recorded};
 
 /// A try that brings the file forward by this much begins the count of tries
 /// anew, so that a long file survives a poor line.
@@ -273,7 +273,12 @@ impl Download<'_> {
     ) -> Result<Fetched, FetchError> {
         let verified = self.file.sha256.is_some();
         if !verified {
-            self.note(&format!("unverified: sha256 is {sha256}"));
+            let folder = &self.job.model.folder;
+            recorded::record(folder, &self.file.path, &sha256)
+                .map_err(|source| unwritable(&folder.join(RECORDED), source))?;
+            self.note(&format!(
+                "no sha256 is known; from now on it is held to {sha256}, recorded in {RECORDED}"
+            ));
         }
         let (part, path) = (self.part, self.path.clone());
         blocking(move || rename(&part, &path).map_err(|source| FetchError::Write { path, source }))

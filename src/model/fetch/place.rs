@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use reqwest::Url;
 
 use super::{DEFAULT_HUB, FetchError, Origin};
-use crate::model::{Model, ModelFile, Source};
+use crate::model::{Model, ModelFile};
 
 /// One place that may have a file.
 pub(super) enum Place {
@@ -44,7 +44,7 @@ pub(super) fn places(
         Origin::Url(base) => {
             let base = base_url(base)?;
             let plain = Place::Url {
-                url: below(&base, &[&model.manifest.name], &file.path),
+                url: below(&base, &[model.manifest.base_name()], &file.path),
                 page: None,
             };
             Ok(on_hub(&base, model, file)
@@ -66,16 +66,12 @@ pub(super) fn places(
 
 fn in_folder(folder: &Path, model: &Model, file: &ModelFile) -> Vec<PathBuf> {
     let mut paths = Vec::new();
-    if let Source::Hub {
-        repository,
-        revision,
-    } = &model.manifest.source
-    {
+    if let Some((repository, revision)) = file.on_hub(&model.manifest.source) {
         let cached = format!("models--{}/snapshots", repository.replace('/', "--"));
         paths.push(folder.join(repository).join(file.remote_path()));
         paths.push(folder.join(cached).join(revision).join(file.remote_path()));
     }
-    paths.push(folder.join(&model.manifest.name).join(&file.path));
+    paths.push(folder.join(model.manifest.base_name()).join(&file.path));
     paths.push(folder.join(&file.path));
     if let Some(name) = Path::new(&file.path).file_name() {
         paths.push(folder.join(name));
@@ -108,13 +104,7 @@ fn base_url(text: &str) -> Result<Url, FetchError> {
 
 /// Address of `file` in the hub's layout, if the model names a repository.
 fn on_hub(base: &Url, model: &Model, file: &ModelFile) -> Option<Place> {
-    let Source::Hub {
-        repository,
-        revision,
-    } = &model.manifest.source
-    else {
-        return None;
-    };
+    let (repository, revision) = file.on_hub(&model.manifest.source)?;
     let page = below(base, &[], repository);
     Some(Place::Url {
         url: below(&page, &["resolve", revision], file.remote_path()),

@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 use super::download::part_of;
 use super::*;
 use crate::entity::Hint;
-use crate::model::{Manifest, Source};
+use crate::model::{Manifest, ModelError, RECORDED, Source};
 use server::{Script, Server, answer, cut, hold, redirect, whole};
 
 const NAME: &str = "a.onnx";
@@ -31,6 +31,8 @@ pub(super) fn pinned(path: &str, content: &[u8]) -> ModelFile {
     ModelFile {
         path: path.to_owned(),
         remote: None,
+        repository: None,
+        revision: None,
         bytes: Some(content.len() as u64),
         sha256: Some(sha256(content)),
     }
@@ -660,7 +662,7 @@ async fn force_fetches_what_is_there() {
 }
 
 #[tokio::test]
-async fn without_a_hash_a_file_is_unverified_and_never_stitched() {
+async fn without_a_hash_the_first_one_is_recorded_and_held_to() {
     let mut case = Case::new(100, |content| vec![whole(content)]);
     case.model.manifest.files[0].sha256 = None;
     std::fs::write(case.part(), [7; 100]).unwrap();
@@ -674,8 +676,27 @@ async fn without_a_hash_a_file_is_unverified_and_never_stitched() {
     };
     assert_eq!(fetched, [expected]);
     assert_eq!(case.offsets(), [None]);
-    let unverified = format!("unverified: sha256 is {}", sha256(&case.content));
-    assert!(case.progress.log().contains(&unverified));
+    let recorded = format!("held to {}, recorded", sha256(&case.content));
+    assert!(case.progress.log().contains(&recorded));
+
+    // A model that is opened anew holds the file to it.
+    let manifest = include_str!("../../../../models/pixels/model.toml");
+    let listed = format!("[[files]]\npath = {NAME:?}\n\n[vision]\n");
+    let folder = case.model.folder.join("pixels");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(
+        folder.join("model.toml"),
+        manifest.replace("[vision]\n", &listed),
+    )
+    .unwrap();
+    for file in [NAME, RECORDED] {
+        std::fs::rename(case.model.folder.join(file), folder.join(file)).unwrap();
+    }
+    let again = Model::open(&folder).unwrap();
+    assert_eq!(again.manifest.files[0].sha256, Some(sha256(&case.content)));
+    assert!(again.verify().is_ok());
+    std::fs::write(folder.join(NAME), b"another").unwrap();
+    assert!(matches!(again.verify(), Err(ModelError::Different { .. })));
 }
 
 #[tokio::test]
