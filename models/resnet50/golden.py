@@ -1,9 +1,10 @@
 """Reference results of model.onnx, for tests of other implementations.
 
-usage: golden.py            golden/*.png -> golden/golden.json, the vectors of the small pictures
+usage: golden.py            golden/*.png -> golden/golden.json, the vectors of the small pictures, and gallery.json, the labels of
+                            every picture in tests/gallery
        golden.py <photos>   also, before that: the small pictures themselves, and expected.json, the labels of every photo
 
-Preprocessing: upright RGB; Pillow bicubic (antialiased) to shortest edge 256, the other edge int(256 * long / short); centre
+Preprocessing: upright RGB on white; Pillow bicubic (antialiased) to shortest edge 256, the other edge int(256 * long / short); centre
 crop 224, offset floor((edge - 224) / 2); float32; BGR; minus the mean; NCHW.
 """
 import base64
@@ -20,6 +21,7 @@ import PIL
 from PIL import Image, ImageOps
 
 HERE = Path(__file__).resolve().parent
+GALLERY = HERE.parents[1] / "tests" / "gallery"
 RESIZE, CROP = 256, 224
 MEAN_BGR = np.array([103.939, 116.779, 123.68], np.float32)
 PREPROCESSING = {
@@ -51,7 +53,11 @@ PHOTOS = {
 
 
 def upright_rgb(path):
-    return ImageOps.exif_transpose(Image.open(path)).convert("RGB")
+    picture = ImageOps.exif_transpose(Image.open(path))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (255, 255, 255, 255)), picture)
+    return picture.convert("RGB")
 
 
 def preprocess(picture):
@@ -98,6 +104,15 @@ def expected(model, photos):
     dump(HERE / "expected.json", {"photos": rows})
 
 
+def gallery(model):
+    rows = []
+    for path in sorted(GALLERY.glob("*/**/*")):
+        if path.suffix in (".jpg", ".png", ".webp"):
+            best = model.run(preprocess(upright_rgb(path)))[1]
+            rows.append({"file": path.relative_to(GALLERY).as_posix(), "top1": best[0][0], "score": best[0][1], "second": best[1][1]})
+    dump(HERE / "gallery.json", {"pictures": rows})
+
+
 def vectors(model):
     rows = []
     for path in sorted((HERE / "golden").glob("*.png")):
@@ -119,6 +134,7 @@ def main():
         small_pictures(Path(sys.argv[1]))
         expected(model, Path(sys.argv[1]))
     vectors(model)
+    gallery(model)
 
 
 if __name__ == "__main__":
