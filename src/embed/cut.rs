@@ -29,10 +29,14 @@ const GRAPH_VALUE_INFO: u64 = 13;
 const GRAPH_SPARSE_INITIALIZER: u64 = 15;
 const NODE_INPUT: u64 = 1;
 const NODE_OUTPUT: u64 = 2;
+const NODE_OPERATOR: u64 = 4;
 const NODE_ATTRIBUTE: u64 = 5;
 const ATTRIBUTE_GRAPH: u64 = 6;
 const ATTRIBUTE_GRAPHS: u64 = 11;
 const TENSOR_NAME: u64 = 8;
+const TENSOR_OUTSIDE: u64 = 13;
+const ENTRY_KEY: u64 = 1;
+const ENTRY_VALUE: u64 = 2;
 const SPARSE_VALUES: u64 = 1;
 const VALUE_NAME: u64 = 1;
 
@@ -58,6 +62,70 @@ pub(super) fn cut(bytes: &[u8], output: &str) -> Result<Vec<u8>, CutError> {
     } else {
         Err(CutError::Malformed)
     }
+}
+
+/// Operators that turn a last layer's sums into what a classifier gives.
+const AFTER_LAST_LAYER: &[&str] = &[
+    "Add",
+    "Cast",
+    "Flatten",
+    "Identity",
+    "LogSoftmax",
+    "Reshape",
+    "Sigmoid",
+    "Softmax",
+    "Squeeze",
+];
+
+/// The tensor that feeds the last fully connected layer before `output`: the
+/// features of a classifier. None where `output` does not end in such a layer.
+pub(super) fn before_last_layer(bytes: &[u8], output: &str) -> Result<Option<String>, CutError> {
+    let nodes = Nodes::read(part(bytes, MODEL_GRAPH)?.ok_or(CutError::Malformed)?)?;
+    let mut tensor = output;
+    // A node is passed once at most, so a graph with a loop ends too.
+    for _ in 0..nodes.reads.len() {
+        let Some(&node) = nodes.writer.get(tensor) else {
+            return Ok(None);
+        };
+        let mut made = nodes.reads[node]
+            .iter()
+            .filter(|read| nodes.writer.contains_key(*read));
+        let Some(read) = made.next() else {
+            return Ok(None);
+        };
+        match nodes.operators[node] {
+            "Gemm" | "MatMul" => return Ok(Some((*read).to_owned())),
+            operator if AFTER_LAST_LAYER.contains(&operator) => tensor = read,
+            _ => return Ok(None),
+        }
+    }
+    Ok(None)
+}
+
+/// Files beside the graph that hold its weights.
+pub(super) fn files_outside(bytes: &[u8]) -> Result<Vec<String>, CutError> {
+    let graph = part(bytes, MODEL_GRAPH)?.ok_or(CutError::Malformed)?;
+    let mut files = Vec::new();
+    for field in fields(graph) {
+        let field = field?;
+        if field.number != GRAPH_INITIALIZER {
+            continue;
+        }
+        for entry in fields(field.payload()?) {
+            let entry = entry?;
+            if entry.number != TENSOR_OUTSIDE {
+                continue;
+            }
+            let entry = entry.payload()?;
+            if name(entry, ENTRY_KEY)? == Some("location")
+                && let Some(file) = name(entry, ENTRY_VALUE)?
+                && !files.iter().any(|known| known == file)
+            {
+                files.push(file.to_owned());
+            }
+        }
+    }
+    Ok(files)
 }
 
 fn cut_graph(graph: &[u8], output: &str) -> Result<Vec<u8>, CutError> {
@@ -110,6 +178,7 @@ fn cut_graph(graph: &[u8], output: &str) -> Result<Vec<u8>, CutError> {
 /// The nodes of a graph by what they read and write.
 struct Nodes<'a> {
     reads: Vec<Vec<&'a str>>,
+    operators: Vec<&'a str>,
     /// Node that writes a tensor.
     writer: HashMap<&'a str, usize>,
 }
@@ -124,6 +193,7 @@ impl<'a> Nodes<'a> {
     fn read(graph: &'a [u8]) -> Result<Self, CutError> {
         let mut nodes = Self {
             reads: Vec::new(),
+            operators: Vec::new(),
             writer: HashMap::new(),
         };
         for field in fields(graph) {
@@ -143,6 +213,8 @@ impl<'a> Nodes<'a> {
             let mut reads = Vec::new();
             read_by(node, &mut reads)?;
             nodes.reads.push(reads);
+            let operator = name(node, NODE_OPERATOR)?.unwrap_or_default();
+            nodes.operators.push(operator);
         }
         Ok(nodes)
     }
@@ -377,6 +449,54 @@ mod tests {
         let model = message(&[(MODEL_GRAPH, &graph)]);
         let small = cut(&model, "y").unwrap();
         assert_eq!(names(&small, GRAPH_INITIALIZER, TENSOR_NAME), ["W"]);
+    }
+
+    #[test]
+    fn the_features_of_a_classifier_are_found() {
+        let operator = |reads: &[&str], operator: &str, writes: &str| {
+            let mut node = node(reads, writes);
+            put(&mut node, NODE_OPERATOR, operator.as_bytes());
+            node
+        };
+        let model = |last: &str| {
+            let graph = message(&[
+                (GRAPH_NODE, &operator(&["image"], "Relu", "features")),
+                (GRAPH_NODE, &operator(&["features", "W"], last, "sums")),
+                (GRAPH_NODE, &operator(&["bias", "sums"], "Add", "logits")),
+                (GRAPH_NODE, &operator(&["logits"], "Softmax", "prob")),
+            ]);
+            message(&[(MODEL_GRAPH, &graph)])
+        };
+        let found = before_last_layer(&model("MatMul"), "prob");
+        assert_eq!(found, Ok(Some("features".to_owned())));
+        for (last, output) in [
+            ("Conv", "prob"),
+            ("MatMul", "features"),
+            ("MatMul", "image"),
+        ] {
+            assert_eq!(before_last_layer(&model(last), output), Ok(None), "{last}");
+        }
+        assert_eq!(
+            before_last_layer(b"no model", "prob"),
+            Err(CutError::Malformed)
+        );
+    }
+
+    #[test]
+    fn weights_beside_the_file_are_named_once() {
+        let entry = |key: &str, value: &str| {
+            let parts = [(ENTRY_KEY, key.as_bytes()), (ENTRY_VALUE, value.as_bytes())];
+            message(&parts)
+        };
+        let weights = message(&[
+            (TENSOR_NAME, b"W"),
+            (TENSOR_OUTSIDE, &entry("location", "model.onnx_data")),
+            (TENSOR_OUTSIDE, &entry("offset", "4096")),
+        ]);
+        let graph = message(&[(GRAPH_INITIALIZER, &weights), (GRAPH_INITIALIZER, &weights)]);
+        let found = files_outside(&message(&[(MODEL_GRAPH, &graph)]));
+        assert_eq!(found, Ok(vec!["model.onnx_data".to_owned()]));
+        assert_eq!(files_outside(&model()), Ok(Vec::new()));
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod cut;
 mod dense;
 mod error;
 mod graph;
+mod inspect;
 mod runtime;
 mod text;
 mod tokens;
@@ -18,6 +19,7 @@ mod vector;
 mod vision;
 
 pub use error::{BadVector, EmbedError, Said};
+pub use inspect::{before_last_layer, inspect, weights_outside};
 pub use runtime::{RUNTIME_VERSION, Runtime};
 pub use text::{EmbeddedText, TextTower};
 pub use tokens::Tokeniser;

@@ -37,9 +37,6 @@ impl Manifest {
     }
 
     fn check_names(&self) -> Result<(), ManifestProblem> {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let is_name =
-            |name: &str| !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed);
         let expected = "must be letters, digits, `-`, `_` and `.`, and not start with a dot";
         require(is_name(&self.name), "name", expected)?;
         let mut variants = self.variants.keys();
@@ -156,6 +153,13 @@ impl Manifest {
             path: path.to_owned(),
         })
     }
+}
+
+/// Whether a model or a variant can be called that: letters, digits, `-`, `_`
+/// and `.`, and no dot in front.
+pub fn is_name(name: &str) -> bool {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !name.is_empty() && !name.starts_with('.') && name.chars().all(allowed)
 }
 
 fn require(

@@ -3,11 +3,14 @@
 //!
 //! A model is a folder with a `model.toml` ([`Manifest`]) and the files that
 //! it lists. [`ModelDirs`] finds it by name, [`Model`] holds the parsed
-//! manifest with its folder, [`Model::verify`] hashes the files, and
-//! [`fetch`] brings missing ones. Nothing here opens a graph: that is
+//! manifest with its folder, [`Model::verify`] hashes the files, [`fetch`] brings
+//! missing ones, [`draft`] writes a manifest for a graph that has none, and
+//! [`adopt`] puts its files in place. Nothing here opens a graph: that is
 //! [`crate::embed`]'s work.
 
+mod adopt;
 mod check;
+pub mod draft;
 pub mod fetch;
 mod files;
 mod fingerprint;
@@ -20,7 +23,8 @@ mod variant;
 
 use std::path::PathBuf;
 
-pub use check::MAX_DIMENSION;
+pub use adopt::{AdoptError, Adopted, adopt, write_manifest};
+pub use check::{MAX_DIMENSION, is_name};
 pub use files::{FileState, Model, hash_bytes, hash_file};
 pub use fingerprint::Fingerprint;
 pub use locate::{Listed, ModelDirs};

@@ -17,7 +17,7 @@ fn help_teaches_the_tool() {
             "{name} -h is the short one"
         );
     }
-    for command in ["list", "pull", "check"] {
+    for command in ["list", "pull", "check", "init"] {
         let help = models().args(command).args("--help").run().expect_code(0);
         insta::assert_snapshot!(format!("models_{command}_help"), help.text(&[]));
     }

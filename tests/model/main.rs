@@ -11,3 +11,5 @@ mod contradictions;
 mod doctor;
 mod golden;
 mod graphs;
+mod init;
+mod made_graphs;

@@ -1,4 +1,4 @@
-//! `models`: what there is, fetching it, and trying it out.
+//! `models`: what there is, fetching it, trying it out, and describing a new one.
 #![expect(
     clippy::doc_markdown,
     reason = "the doc comments of arguments are their --help"
@@ -7,6 +7,7 @@
 mod check;
 mod doctor;
 mod export;
+mod init;
 mod list;
 mod pull;
 
@@ -97,6 +98,14 @@ enum Command {
         #[arg(long, value_enum, default_value_t = Form::Table, value_name = "FORM")]
         format: Form,
     },
+    /// Write the manifest of a model of your own from its ONNX graph, with questions for the rest
+    ///
+    /// Reads the graph, and the files of Hugging Face or open_clip beside it
+    /// (preprocessor_config.json, open_clip_config.json, config.json,
+    /// tokenizer_config.json, sentence_bert_config.json, tokenizer.json). What
+    /// they do not say stands as "?" in model.toml, with the question above it;
+    /// until all are answered the model is refused.
+    Init(init::InitArgs),
 }
 
 /// Form of an answer.
@@ -127,5 +136,6 @@ async fn run(args: ModelsArgs) -> Result<Exit, Failure> {
         Some(Command::Check { model, image, text }) => {
             check::check(&dirs.open(&model)?, image.as_ref(), &text)
         }
+        Some(Command::Init(init)) => init::init(&dirs, &init, args.common.quiet),
     }
 }
