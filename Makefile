@@ -5,7 +5,8 @@ SHELL := /bin/bash
 
 .PHONY: help demo build install runtime model-resnet50 \
 	milvus-up milvus-down milvus-status milvus-logs milvus-reset \
-	check test test-unit test-milvus test-model test-deploy snapshots bench ci clean
+	check test test-unit test-milvus test-model test-export test-deploy \
+	proof references snapshots bench ci clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,8 +52,17 @@ test-milvus: ## The tests on Milvus Lite and Milvus 2.3.5
 test-model: ## The tests of the trained models
 	@tests/run.sh model
 
+test-export: ## The tests of models/export; brings torch, which takes GB
+	@tests/run.sh export
+
 test-deploy: ## The tests of deploy/
 	@tests/run.sh deploy
+
+proof: ## Hold preprocessing, tokens and vectors against the reference packages; writes README's table
+	@tests/run.sh proof
+
+references: ## Make the references of `models doctor` anew
+	@tests/run.sh references
 
 snapshots: ## Run every test and accept what the programs say now
 	@INSTA_UPDATE=always tests/run.sh all

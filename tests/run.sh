@@ -32,6 +32,25 @@ start_servers() {
   export MILVUS_TEST_CA=$root/tests/fixtures/tls/ca.pem
 }
 
+# A Python environment in .local/ with the packages of requirements files.
+environment() { # name, requirements...
+  local folder=$root/.local/venv-$1 wanted
+  shift
+  wanted=$(cat "$@" | cksum)
+  if [ "$(cat "$folder/installed" 2>/dev/null)" != "$wanted" ]; then
+    python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || {
+      echo "error: this needs Python 3.11 or newer as python3" >&2
+      exit 1
+    }
+    python3 -m venv --clear "$folder"
+    for file in "$@"; do
+      "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$file"
+    done
+    echo "$wanted" >"$folder/installed"
+  fi
+  python=$folder/bin/python
+}
+
 case $suite in
   unit)
     cargo test --locked --lib --test it
@@ -46,6 +65,23 @@ case $suite in
     models/resnet50/build.sh
     start_servers
     cargo test --locked --features milvus-tests --test milvus -- --test-threads=2
+    ;;
+  export)
+    models/resnet50/build.sh
+    environment export models/export/requirements-{simclr,resnet50,clip}.txt
+    "$python" tests/export/test_export.py
+    ;;
+  references)
+    models/resnet50/build.sh
+    environment references models/export/requirements-reference.txt
+    for manifest in models/*/model.toml; do
+      name=$(basename "$(dirname "$manifest")")
+      "$python" models/export/reference.py "$name"
+    done
+    for reference in models/*/reference.*.json; do
+      variant=$(basename "$reference" .json)
+      "$python" models/export/reference.py "$(basename "$(dirname "$reference")"):${variant#reference.}"
+    done
     ;;
   deploy)
     deploy/tests.sh
@@ -63,7 +99,7 @@ case $suite in
     cargo test --locked --all-features -- --test-threads=2
     ;;
   *)
-    echo "error: no suite is called $suite: use all, unit, milvus, model, deploy or bench" >&2
+    echo "error: no suite is called $suite: use all, unit, milvus, model, export, references, proof, deploy or bench" >&2
     exit 2
     ;;
 esac

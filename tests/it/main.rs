@@ -8,4 +8,5 @@ mod support;
 
 mod architecture;
 mod command_line;
+mod export;
 mod offline_errors;
