@@ -31,8 +31,10 @@ const JPEG_APART: u8 = 8;
 /// How far floats of a tensor may be apart for rounding alone.
 const TENSOR_APART: f64 = 1e-5;
 
-/// Largest difference that another batch may make to an fp32 vector.
+/// Largest difference that another batch may make to an fp32 vector, and to one
+/// of rounded weights.
 const BATCH_APART: f64 = 1e-5;
+const ROUNDED_BATCH_APART: f64 = 1e-3;
 
 /// How far one picture is from the reference after each stage.
 struct Seen {
@@ -270,7 +272,7 @@ fn embedded(
     let mut stages = Vec::new();
     if model.manifest.vision.onnx.is_some() {
         stages.push(super::graph("pictures", model, &graph, least));
-        stages.push(batch(tower, &alone)?);
+        stages.push(batch(tower, &alone, least)?);
     }
     stages.push(normalisation("pictures", &norms));
     stages.push(vectors(&pooled, least));
@@ -306,7 +308,11 @@ fn vectors(cosines: &[(f64, bool)], least: f64) -> Stage {
 }
 
 /// One by one against all at once.
-fn batch(tower: &mut VisionTower, alone: &[(Vec<f32>, &Vec<f32>)]) -> Result<Stage, DoctorError> {
+fn batch(
+    tower: &mut VisionTower,
+    alone: &[(Vec<f32>, &Vec<f32>)],
+    least: f64,
+) -> Result<Stage, DoctorError> {
     let tensors: Vec<f32> = alone
         .iter()
         .flat_map(|(_, values)| (*values).clone())
@@ -316,7 +322,12 @@ fn batch(tower: &mut VisionTower, alone: &[(Vec<f32>, &Vec<f32>)]) -> Result<Sta
     let worst = pairs
         .filter_map(|((alone, _), together)| Some(apart(alone, together.as_ref().ok()?)))
         .fold(0.0, f64::max);
-    let (verdict, detail) = if worst <= BATCH_APART {
+    let allowed = if least < super::LEAST_COSINE {
+        ROUNDED_BATCH_APART
+    } else {
+        BATCH_APART
+    };
+    let (verdict, detail) = if worst <= allowed {
         (
             Verdict::Equal,
             format!("one by one or together: within {worst:.0e}"),

@@ -86,7 +86,10 @@ fn embedded(
             vectors += 1;
             worst = worst.min(cosine(&vector, &reference.0));
         }
-        if let (Some(first), Some(within)) = (&text.first, text.within) {
+        // Rounded weights are not meant to give the published numbers.
+        if least >= super::LEAST_COSINE
+            && let (Some(first), Some(within)) = (&text.first, text.within)
+        {
             published.push((
                 apart(&vector, first),
                 within,

@@ -54,6 +54,19 @@ on_both_servers! {
         }
     }
 
+    /// A collection keeps the variant that filled it: a search opens that one.
+    fn a_variant_is_a_model_of_its_own(server: &Server) {
+        let (collection, dir) = small(server, "variant", "resnet50:torchvision");
+        let name = collection.name.as_str();
+        let found = search().args("--format json --limit 1 --collection").args(name)
+            .args("--image").arg(dir.path().join("cap.webp"));
+        let found = server.run(found).run().expect_code(0);
+        assert!(found.stdout.contains("cap"), "{found:?}");
+        let base = ingest().args("--model resnet50 --collection").args(name).arg(dir.path());
+        let refused = server.run(base).run().expect_code(1);
+        assert!(refused.stderr.contains("resnet50:torchvision"), "{refused:?}");
+    }
+
     fn another_model_is_refused(server: &Server) {
         let (collection, dir) = small(server, "othermodel", "lit-b0");
         let hidden = [(collection.name.as_str(), "[COLLECTION]")];
