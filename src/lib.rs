@@ -13,7 +13,7 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 1 | [`cli`]: flags, environment and file become settings; output, exit codes |
-//! | 2 | [`ingest`], [`search`], [`doctor`]: the use-cases |
+//! | 2 | [`ingest`], [`search`], [`doctor`] (a model and its reference), [`compare`] (two models on one's own pictures): the use-cases |
 //! | 3 | [`store`]: Milvus; [`embed`]: ONNX Runtime and tokenisers; [`imaging`]: bytes to tensors |
 //! | 4 | [`catalog`]: where pictures and names come from; [`model`]: manifests and files; [`render`]: what people and scripts see |
 //! | 5 | [`config`]: plain settings |
@@ -34,6 +34,7 @@
 
 pub mod catalog;
 pub mod cli;
+pub mod compare;
 pub mod config;
 pub mod doctor;
 pub mod embed;

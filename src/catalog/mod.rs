@@ -11,10 +11,12 @@ mod names;
 mod names_csv;
 mod names_error;
 mod names_jsonl;
+mod read;
 mod source;
 
 pub use discover::{Entries, Found, Roots, Skip, discover};
 pub use format::{Format, HEAD_BYTES};
 pub use names::{KEY_COLUMNS, NAME_COLUMNS, NamesOptions, NamesTable, readable_stem};
 pub use names_error::{BadRow, HeaderFault, NamesError};
+pub use read::read_file;
 pub use source::{Candidate, Source};

@@ -237,7 +237,7 @@ impl Ready {
 
     fn open(self, args: &PaceArgs, store: Store) -> Result<Ingest, Failure> {
         let (workers, threads) = super::pace::workers_and_threads(
-            &self.model,
+            &[&self.model],
             args.workers.map(usize::from),
             args.threads.map(usize::from),
         );

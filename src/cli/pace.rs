@@ -10,15 +10,16 @@ const WORKER_BYTES: u64 = 256 << 20;
 /// Workers and threads a worker: what was given, else one worker a core as
 /// far as half of the free memory goes, and the cores divided among them. Two
 /// sessions of one thread embed more than one of two, but each holds a copy of
-/// the weights.
+/// the weights; where a worker holds several `models`, of each.
 pub(super) fn workers_and_threads(
-    model: &Model,
+    models: &[&Model],
     workers: Option<usize>,
     threads: Option<usize>,
 ) -> (usize, usize) {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let workers = workers.unwrap_or_else(|| {
-        let fitting = free_bytes() / 2 / worker_bytes(model);
+        let bytes: u64 = models.iter().map(|model| worker_bytes(model)).sum();
+        let fitting = free_bytes() / 2 / bytes.max(1);
         usize::try_from(fitting)
             .unwrap_or(usize::MAX)
             .clamp(1, cores)

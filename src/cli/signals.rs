@@ -15,8 +15,9 @@ pub(super) fn cancel_on_signal(cancel: Cancel) {
     });
 }
 
+/// Waits for a signal.
 #[cfg(unix)]
-async fn signal() {
+pub(super) async fn signal() {
     use tokio::signal::unix::{SignalKind, signal};
     // A process that may not listen keeps the system's default: it ends.
     match signal(SignalKind::terminate()) {
@@ -32,7 +33,8 @@ async fn signal() {
     }
 }
 
+/// Waits for a signal.
 #[cfg(not(unix))]
-async fn signal() {
+pub(super) async fn signal() {
     let _ended = tokio::signal::ctrl_c().await.is_ok();
 }

@@ -5,21 +5,6 @@ use crate::imaging::RgbImage;
 /// Rows and columns of a sample.
 pub(super) const GRID: usize = 16;
 
-/// Cosine of the angle between two vectors of one length, summed in 64 bits.
-/// A vector without direction has cosine 1 to its like, else 0.
-pub(super) fn cosine(a: &[f32], b: &[f32]) -> f64 {
-    let dot = |a: &[f32], b: &[f32]| -> f64 {
-        let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
-        products.sum()
-    };
-    let lengths = (dot(a, a) * dot(b, b)).sqrt();
-    if lengths > 0.0 {
-        dot(a, b) / lengths
-    } else {
-        f64::from(u8::from(a == b))
-    }
-}
-
 /// Largest distance between numbers in the same place.
 pub(super) fn apart(a: &[f32], b: &[f32]) -> f64 {
     a.iter()
@@ -59,15 +44,6 @@ pub(super) fn bytes_apart(a: &[u8], b: &[u8]) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cosines_follow_their_definition() {
-        assert!((cosine(&[3.0, 0.0], &[5.0, 5.0]) - 0.5f64.sqrt()).abs() < 1e-12);
-        assert!((cosine(&[1.0, 2.0], &[-2.0, -4.0]) + 1.0).abs() < 1e-12);
-        assert!((cosine(&[0.0], &[0.0]) - 1.0).abs() < 1e-12);
-        assert!(cosine(&[0.0], &[1.0]).abs() < 1e-12);
-        assert!((apart(&[1.0, 2.0], &[1.5, 0.0]) - 2.0).abs() < 1e-12);
-    }
 
     #[test]
     fn a_sample_reaches_every_part_of_a_picture() {

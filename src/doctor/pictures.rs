@@ -1,10 +1,10 @@
 //! The stages of a picture.
 
-use super::measure::{apart, bytes_apart, cosine, sample, sample_picture};
+use super::measure::{apart, bytes_apart, sample, sample_picture};
 use super::reference::{Picture, Pixels, Reference};
 use super::{DoctorError, Stage, Tower, Verdict, normalisation};
 use crate::config::ImageLimits;
-use crate::embed::{VisionTower, norm};
+use crate::embed::{VisionTower, cosine, norm};
 use crate::imaging::{Preprocess, RgbImage, decode};
 use crate::model::{Channels, Layout, Model, Vision, hash_bytes};
 

@@ -1,9 +1,9 @@
 //! The stages of a text.
 
-use super::measure::{apart, cosine};
+use super::measure::apart;
 use super::reference::{Reference, Text};
 use super::{DoctorError, Stage, Tower, Verdict, normalisation};
-use crate::embed::{TextTower, Tokeniser, norm};
+use crate::embed::{TextTower, Tokeniser, cosine, norm};
 use crate::model::Model;
 
 pub(super) fn examine(

@@ -26,6 +26,18 @@ pub(super) fn finish(mut vector: Vec<f32>, normalise: Normalise) -> Result<Embed
     Ok(vector)
 }
 
+/// Cosine of the angle between two vectors of one length, summed in 64 bits; 0
+/// where one has no direction.
+pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
+    let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+    let lengths = norm(a) * norm(b);
+    if lengths > 0.0 {
+        products.sum::<f64>() / lengths
+    } else {
+        0.0
+    }
+}
+
 /// Euclidean length, summed in 64 bits.
 pub fn norm(vector: &[f32]) -> f64 {
     vector
@@ -49,6 +61,13 @@ mod tests {
             }
             prop_assert_eq!(finish(vector.clone(), Normalise::None).unwrap(), vector);
         }
+    }
+
+    #[test]
+    fn cosines_follow_their_definition() {
+        assert!((cosine(&[3.0, 0.0], &[5.0, 5.0]) - 0.5f64.sqrt()).abs() < 1e-12);
+        assert!((cosine(&[1.0, 2.0], &[-2.0, -4.0]) + 1.0).abs() < 1e-12);
+        assert!(cosine(&[0.0], &[1.0]).abs() < 1e-12);
     }
 
     #[test]

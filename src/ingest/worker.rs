@@ -1,7 +1,5 @@
 //! Third stage: from bytes to vectors, one thread and one session a worker.
 
-use std::fs::File;
-use std::io::{self, Read};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -9,8 +7,9 @@ use tokio::sync::mpsc;
 
 use super::plan::Job;
 use super::{IngestError, Run};
+use crate::catalog::read_file;
 use crate::embed::{BadVector, VisionTower};
-use crate::entity::{Entity, ImageRecord, MetricType, Outcome, Problem, Stage};
+use crate::entity::{Entity, ImageRecord, MetricType, Outcome, Problem, Stage, chain};
 use crate::imaging::{Preprocess, decode};
 use crate::model::Vision;
 
@@ -81,7 +80,7 @@ impl Worker {
             let reason = format!("the file has {bytes} bytes, --max-file-bytes is {most}");
             return Err(Outcome::Rejected(problem(Stage::Read, reason)));
         }
-        let bytes = read(path, most)
+        let bytes = read_file(path, most)
             .map_err(|error| Outcome::Failed(problem(Stage::Read, error.to_string())))?;
         let content_hash = blake3::hash(&bytes).to_hex().to_string();
         if is_stored(&job, &content_hash) {
@@ -160,18 +159,6 @@ fn next(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
     jobs.blocking_recv()
 }
 
-/// A whole file; one that grew past the limit since it was found is an error.
-fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
-    if read as u64 > most {
-        return Err(io::Error::other(
-            "it grew past --max-file-bytes while it was read",
-        ));
-    }
-    Ok(bytes)
-}
-
 /// Path of the stored picture that this one would overwrite though it is not
 /// the same: other content, at another place that still exists. A folder that
 /// moved leaves nothing behind, and a copy has the same content.
@@ -207,15 +194,4 @@ fn embed_problem(record: &ImageRecord, reason: String) -> Problem {
         stage: Stage::Embed,
         reason,
     }
-}
-
-/// An error with its causes, on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text = format!("{text}: {error}");
-        cause = error.source();
-    }
-    text
 }

@@ -9,7 +9,7 @@ use crate::support::repo;
 /// never one of its own floor.
 const FLOORS: &[&[&str]] = &[
     &["cli"],
-    &["ingest", "search", "doctor"],
+    &["ingest", "search", "doctor", "compare"],
     &["store", "embed", "imaging"],
     &["catalog", "render", "model"],
     &["config"],

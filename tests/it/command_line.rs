@@ -17,7 +17,9 @@ fn help_teaches_the_tool() {
             "{name} -h is the short one"
         );
     }
-    for command in ["list", "pull", "check", "init"] {
+    for command in [
+        "list", "pull", "check", "doctor", "compare", "init", "export",
+    ] {
         let help = models().args(command).args("--help").run().expect_code(0);
         insta::assert_snapshot!(format!("models_{command}_help"), help.text(&[]));
     }

@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::support::{Ran, models, repo};
+use crate::support::{Ran, models};
 
 /// A Python that says how it was called, and ends as it is told.
 fn python(dir: &Path, code: i32) -> PathBuf {
@@ -28,18 +28,9 @@ fn export(dir: &Path, code: i32, more: &[&str]) -> Ran {
 fn the_script_gets_the_arguments() {
     let dir = tempfile::tempdir().unwrap();
     let ran = export(dir.path(), 0, &["--", "--article"]).expect_code(0);
-    let script = repo().join("models/export/simclr.py");
     let lines: Vec<&str> = ran.stdout.lines().collect();
-    assert_eq!(
-        lines,
-        [
-            script.to_str().unwrap(),
-            "a.ckpt",
-            "--out",
-            "mine",
-            "--article"
-        ]
-    );
+    assert!(lines[0].ends_with("models/export/simclr.py"), "{ran:?}");
+    assert_eq!(lines[1..], ["a.ckpt", "--out", "mine", "--article"]);
 }
 
 #[test]

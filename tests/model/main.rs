@@ -7,6 +7,7 @@
 #[expect(dead_code, unreachable_pub, reason = "shared by three suites")]
 mod support;
 
+mod compare;
 mod contradictions;
 mod doctor;
 mod golden;
