@@ -106,7 +106,11 @@ impl Agreement {
 impl Cosines {
     /// Of the pairs at the same positions; `None` where there are none.
     pub(super) fn of(a: &[Embedding], b: &[Embedding]) -> Option<Self> {
-        let pairs = a.iter().zip(b).map(|(a, b)| cosine(a, b));
+        // The noise of summing names no worst pair: equal ones go by position.
+        let pairs = a
+            .iter()
+            .zip(b)
+            .map(|(a, b)| (cosine(a, b) * 1e12).round() / 1e12);
         let mut cosines: Vec<(f64, usize)> = pairs.zip(0..).collect();
         cosines.sort_unstable_by(|(a, at), (b, bt)| a.total_cmp(b).then(at.cmp(bt)));
         let &(min, min_at) = cosines.first()?;
