@@ -71,6 +71,13 @@ case $suite in
     environment export models/export/requirements-{simclr,resnet50,clip}.txt
     "$python" tests/export/test_export.py
     ;;
+  proof)
+    deploy/onnxruntime.sh
+    models/resnet50/build.sh
+    environment proof tests/proof/requirements.txt
+    "$python" tests/proof/embeddings.py
+    "$python" tests/proof/run.py
+    ;;
   references)
     models/resnet50/build.sh
     environment references models/export/requirements-reference.txt

@@ -36,6 +36,21 @@ pub(super) fn openai(text: &str) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
+/// The text as `open_clip` cleans it for `SigLIP`: [`openai`], `_` to a space,
+/// without ASCII punctuation, lower case.
+pub(super) fn canonicalize(text: &str) -> String {
+    let plain: String = openai(text)
+        .chars()
+        .map(|c| if c == '_' { ' ' } else { c })
+        .filter(|c| !c.is_ascii_punctuation())
+        .collect();
+    let lower = plain.to_lowercase();
+    let words = lower
+        .split(python::is_space)
+        .filter(|word| !word.is_empty());
+    words.collect::<Vec<_>>().join(" ")
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::collection::vec;
@@ -49,6 +64,29 @@ mod tests {
         env!("CARGO_MANIFEST_DIR"),
         "/tests/fixtures/clean/cases.json"
     ));
+
+    /// Answers of `open_clip_torch` 3.3.0, `get_clean_fn("canonicalize")`.
+    #[test]
+    fn canonical_text_equals_open_clips() {
+        for (text, expected) in [
+            (
+                "Red_Dress, Size XL!!! (50% off)",
+                "red dress size xl 50 off",
+            ),
+            (
+                "A photo   of &amp;amp; “curly” it’s",
+                "a photo of curly its",
+            ),
+            ("ÉCOLE d'été — naïve", "école dété — naïve"),
+            (".,!?", ""),
+            ("_a_b_", "a b"),
+            ("ＦＵＬＬ width ﬁne", "full width fine"),
+            ("ΟΔΟΣ #1", "οδος 1"),
+            ("", ""),
+        ] {
+            assert_eq!(canonicalize(text), expected, "{text}");
+        }
+    }
 
     /// Parts of which a repair is made, for texts that need many.
     const PARTS: [&str; 24] = [

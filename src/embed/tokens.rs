@@ -7,6 +7,7 @@ use tokenizers::{
     Encoding, PaddingDirection, PaddingParams, PaddingStrategy, Tokenizer, TruncationParams,
 };
 
+use super::clean;
 use super::error::{EmbedError, Said};
 use crate::model::{Clean, Model, Padding, Text};
 
@@ -89,7 +90,8 @@ impl Tokeniser {
     fn prepared<'a>(&self, text: &'a str) -> Cow<'a, str> {
         let text = match self.text.clean {
             None => Cow::Borrowed(text),
-            Some(Clean::Openai) => Cow::Owned(super::clean::openai(text)),
+            Some(Clean::Openai) => Cow::Owned(clean::openai(text)),
+            Some(Clean::Canonicalize) => Cow::Owned(clean::canonicalize(text)),
         };
         if self.text.lower_case {
             Cow::Owned(text.to_lowercase())
@@ -113,6 +115,12 @@ fn open(path: &Path, text: &Text) -> Result<Tokenizer, EmbedError> {
         source: Said::by(error),
     };
     let mut tokeniser = Tokenizer::from_file(path).map_err(|error| failed(&error))?;
+    if text.clean == Some(Clean::Openai) {
+        // OpenAI's tokeniser normalises no further, and knows no special tokens
+        // in what people type.
+        tokeniser.with_normalizer(None::<tokenizers::NormalizerWrapper>);
+        tokeniser.set_encode_special_tokens(true);
+    }
     let pad_token = tokeniser
         .id_to_token(text.pad_id)
         .ok_or_else(|| failed(&format!("it has no token {}", text.pad_id)))?;

@@ -207,6 +207,9 @@ pub enum Clean {
     /// As `OpenAI`'s CLIP and `open_clip` do: ftfy, HTML references resolved
     /// twice, runs of white space to one space.
     Openai,
+    /// As `open_clip` does for `SigLIP`: the same, then without ASCII
+    /// punctuation and in lower case.
+    Canonicalize,
 }
 
 /// ONNX graph of the text side.

@@ -213,7 +213,8 @@ fn the_shipped_manifests_are_the_tested_ones() {
         if variant == Some("immich") {
             // Immich crops and cleans its own way; the fixture as open_clip does.
             ours.0.resize = wanted.0.resize;
-            ours.1.as_mut().unwrap().clean = wanted.1.as_ref().unwrap().clean;
+            let (text, as_wanted) = (ours.1.as_mut().unwrap(), wanted.1.as_ref().unwrap());
+            (text.clean, text.lower_case) = (as_wanted.clean, as_wanted.lower_case);
         }
         assert_eq!(ours, wanted, "{shipped} and {tested}");
     }
