@@ -36,7 +36,7 @@ pub(super) struct IngestArgs {
     pub(super) collection: Option<String>,
 
     /// Model that embeds: a name from `models list`, or a folder with a
-    /// model.toml [default: the one that filled the collection, else clip-vit-b-32]
+    /// model.toml, either with :VARIANT for a variant [default: the one that filled the collection, else clip-vit-b-32]
     #[arg(long, short, env = "MILVUS_MODEL", value_name = "MODEL")]
     pub(super) model: Option<String>,
 

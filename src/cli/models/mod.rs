@@ -56,7 +56,7 @@ enum Command {
     /// for files that are gated, which is sent to the hub or to HF_ENDPOINT
     /// alone, never to --from.
     Pull {
-        /// Name of the model, or its folder
+        /// Name of the model or its folder, with :VARIANT for a variant
         #[arg(value_name = "MODEL")]
         model: String,
         /// Mirror to fetch from: an address or a folder [default: HF_ENDPOINT,
@@ -69,7 +69,7 @@ enum Command {
     },
     /// Load a model, embed one picture and one text, and say how that went
     Check {
-        /// Name of the model, or its folder
+        /// Name of the model or its folder, with :VARIANT for a variant
         #[arg(value_name = "MODEL")]
         model: String,
         /// Picture to embed [default: a made-up one]
@@ -87,7 +87,7 @@ enum Command {
     /// normalisation. Says `equal`, or which stage differs and by how much; exit
     /// code 3 where one differs or cannot be judged.
     Doctor {
-        /// Name of the model, or its folder
+        /// Name of the model or its folder, with :VARIANT for a variant
         #[arg(value_name = "MODEL")]
         model: String,
         /// Form of the answer
