@@ -111,6 +111,23 @@ pub struct Stage {
     pub detail: String,
 }
 
+impl Stage {
+    fn new(name: &'static str, of: &'static str, judged: usize, found: (Verdict, String)) -> Self {
+        let (verdict, detail) = found;
+        Self {
+            name,
+            of,
+            judged,
+            verdict,
+            detail,
+        }
+    }
+
+    fn unknown(name: &'static str, of: &'static str, why: impl Into<String>) -> Self {
+        Self::new(name, of, 0, (Verdict::Unknown, why.into()))
+    }
+}
+
 /// What the examination found, in the order of the stages.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -252,7 +269,7 @@ fn normalisation(of: &'static str, norms: &[(f64, f64, bool)]) -> Stage {
         .map(|(ours, reference, _)| (ours / reference - 1.0).abs())
         .collect();
     let worst = judged.iter().copied().fold(0.0, f64::max);
-    let (verdict, detail) = if judged.is_empty() {
+    let found = if judged.is_empty() {
         (
             Verdict::Unknown,
             "the reference holds no vectors".to_owned(),
@@ -266,13 +283,7 @@ fn normalisation(of: &'static str, norms: &[(f64, f64, bool)]) -> Stage {
             format!("lengths {worst:.2} apart: {advice}"),
         )
     };
-    Stage {
-        name: "normalisation",
-        of,
-        judged: judged.len(),
-        verdict,
-        detail,
-    }
+    Stage::new("normalisation", of, judged.len(), found)
 }
 
 /// Least cosine that `model` may have to its reference.
@@ -288,7 +299,7 @@ fn least_cosine(model: &Model) -> f64 {
 fn graph(of: &'static str, model: &Model, found: &[(f64, f64)], least: f64) -> Stage {
     let worst = found.iter().map(|(cosine, _)| *cosine).fold(1.0, f64::min);
     let apart = found.iter().map(|(_, apart)| *apart).fold(0.0, f64::max);
-    let (verdict, detail) = if found.is_empty() {
+    let verdict = if found.is_empty() {
         let name = model.manifest.base_name();
         let how = format!("`python models/export/reference.py {name}` makes them");
         (
@@ -307,11 +318,5 @@ fn graph(of: &'static str, model: &Model, found: &[(f64, f64)], least: f64) -> S
             format!("cosine {worst:.6}, {apart:.2} apart: {advice}"),
         )
     };
-    Stage {
-        name: "graph",
-        of,
-        judged: found.len(),
-        verdict,
-        detail,
-    }
+    Stage::new("graph", of, found.len(), verdict)
 }

@@ -23,6 +23,9 @@ const GOLDEN: &[(&str, &[u8])] = &[
     ),
 ];
 
+/// What goes through these stages.
+const OF: &str = "pictures";
+
 /// How far a JPEG's bytes may be from another decoder's, of 255: the inverse
 /// cosine transform and the upsampling of colour are rounded as each decoder
 /// likes. Measured against Pillow: at most 6.
@@ -73,19 +76,9 @@ pub(super) fn examine(
     ];
     match tower {
         Ok(mut tower) => stages.extend(embedded(model, &mut tower, &seen)?),
-        Err(why) => stages.push(unknown("graph", why)),
+        Err(why) => stages.push(Stage::unknown("graph", OF, why)),
     }
     Ok(stages)
-}
-
-fn unknown(name: &'static str, why: String) -> Stage {
-    Stage {
-        name,
-        of: "pictures",
-        judged: 0,
-        verdict: Verdict::Unknown,
-        detail: why,
-    }
 }
 
 fn look(vision: &Vision, picture: &Picture, bytes: &[u8]) -> Seen {
@@ -164,7 +157,7 @@ fn distance(image: &RgbImage, reference: &Pixels) -> Distance<u8> {
 }
 
 fn decoded<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
-    let mut stage = unknown("decode", String::new());
+    let mut stage = Stage::unknown("decode", OF, "");
     let (mut worst, mut jpeg) = (0, 0);
     stage.verdict = Verdict::Equal;
     for seen in seen {
@@ -189,7 +182,7 @@ fn decoded<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
 
 fn resized<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
     let judged = seen.filter(|seen| matches!(seen.decoded, Distance::Same));
-    let mut stage = unknown("resize", "no picture was decoded alike".to_owned());
+    let mut stage = Stage::unknown("resize", OF, "no picture was decoded alike");
     let mut worst = 0;
     for seen in judged {
         stage.judged += 1;
@@ -213,7 +206,7 @@ fn resized<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
 
 fn normalised<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
     let judged = seen.filter(|seen| matches!(seen.resized, Distance::Same));
-    let mut stage = unknown("normalise", "no picture was resized alike".to_owned());
+    let mut stage = Stage::unknown("normalise", OF, "no picture was resized alike");
     let mut worst: f64 = 0.0;
     let mut same = true;
     for seen in judged {
@@ -271,17 +264,17 @@ fn embedded(
     }
     let mut stages = Vec::new();
     if model.manifest.vision.onnx.is_some() {
-        stages.push(super::graph("pictures", model, &graph, least));
+        stages.push(super::graph(OF, model, &graph, least));
         stages.push(batch(tower, &alone, least)?);
     }
-    stages.push(normalisation("pictures", &norms));
+    stages.push(normalisation(OF, &norms));
     stages.push(vectors(&pooled, least));
     Ok(stages)
 }
 
 /// The whole way, JPEG and all.
 fn vectors(cosines: &[(f64, bool)], least: f64) -> Stage {
-    let mut stage = unknown("vector", "the reference holds no vectors".to_owned());
+    let mut stage = Stage::unknown("vector", OF, "the reference holds no vectors");
     stage.judged = cosines.len();
     let worst = cosines
         .iter()
@@ -327,7 +320,7 @@ fn batch(
     } else {
         BATCH_APART
     };
-    let (verdict, detail) = if worst <= allowed {
+    let found = if worst <= allowed {
         (
             Verdict::Equal,
             format!("one by one or together: within {worst:.0e}"),
@@ -339,13 +332,7 @@ fn batch(
             format!("one by one or together: {worst:.0e} apart; {advice}"),
         )
     };
-    Ok(Stage {
-        name: "batch",
-        of: "pictures",
-        judged: alone.len(),
-        verdict,
-        detail,
-    })
+    Ok(Stage::new("batch", OF, alone.len(), found))
 }
 
 #[cfg(test)]

@@ -6,6 +6,9 @@ use super::{DoctorError, Stage, Tower, Verdict, normalisation};
 use crate::embed::{TextTower, Tokeniser, cosine, norm};
 use crate::model::Model;
 
+/// What goes through these stages.
+const OF: &str = "texts";
+
 pub(super) fn examine(
     model: &Model,
     tower: Tower<TextTower>,
@@ -15,31 +18,21 @@ pub(super) fn examine(
     let mut stages = vec![tokenised(tokeniser, &reference.texts)?];
     match tower {
         Ok(mut tower) => stages.extend(embedded(model, &mut tower, &reference.texts)?),
-        Err(why) => stages.push(unknown("graph", why)),
+        Err(why) => stages.push(Stage::unknown("graph", OF, why)),
     }
     Ok(stages)
 }
 
-fn unknown(name: &'static str, why: String) -> Stage {
-    Stage {
-        name,
-        of: "texts",
-        judged: 0,
-        verdict: Verdict::Unknown,
-        detail: why,
-    }
-}
-
 fn tokenised(tokeniser: Option<&Tokeniser>, texts: &[Text]) -> Result<Stage, DoctorError> {
     let Some(tokeniser) = tokeniser else {
-        return Ok(unknown("tokenise", "the tokeniser is not here".to_owned()));
+        return Ok(Stage::unknown("tokenise", OF, "the tokeniser is not here"));
     };
     let known = texts
         .iter()
         .filter_map(|text| Some((text, text.ids.as_ref()?)));
     let known: Vec<(&Text, &Vec<u32>)> = known.collect();
     if known.is_empty() {
-        return Ok(unknown("tokenise", "the reference holds no ids".to_owned()));
+        return Ok(Stage::unknown("tokenise", OF, "the reference holds no ids"));
     }
     let mut other = Vec::new();
     for (text, ids) in &known {
@@ -56,7 +49,7 @@ fn tokenised(tokeniser: Option<&Tokeniser>, texts: &[Text]) -> Result<Stage, Doc
     };
     Ok(Stage {
         name: "tokenise",
-        of: "texts",
+        of: OF,
         judged: known.len(),
         verdict,
         detail,
@@ -97,10 +90,10 @@ fn embedded(
             ));
         }
     }
-    let mut stages = vec![super::graph("texts", model, &graph, least)];
+    let mut stages = vec![super::graph(OF, model, &graph, least)];
     stages.extend(published.into_iter().map(|(by, within, from)| Stage {
         name: "published",
-        of: "texts",
+        of: OF,
         judged: 1,
         verdict: if by <= within {
             Verdict::Equal
@@ -111,11 +104,11 @@ fn embedded(
             "{by:.0e} from the first numbers in {from}, which are rounded to {within:.0e}"
         ),
     }));
-    stages.push(normalisation("texts", &norms));
+    stages.push(normalisation(OF, &norms));
     if vectors > 0 {
         stages.push(Stage {
             name: "vector",
-            of: "texts",
+            of: OF,
             judged: vectors,
             verdict: if worst >= least {
                 Verdict::Equal
