@@ -10,3 +10,4 @@ mod architecture;
 mod command_line;
 mod export;
 mod offline_errors;
+mod proxy;
