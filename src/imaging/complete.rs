@@ -5,9 +5,9 @@
 
 /// Whether a JPEG has an end marker behind the start of its first scan.
 ///
-/// The decoder, strict as it is, fills up a last row that is missing. Within a
-/// scan the byte FF is always followed by 00 or a restart marker, so the pair
-/// FF D9 can only be the end marker; thumbnails bring end markers of their own,
+/// The decoder stops at the last pixel, and would not miss it; a file without
+/// it has not come whole. Within a scan the byte FF is always followed by 00 or
+/// a restart marker, so the pair FF D9 can only be the end marker; thumbnails bring end markers of their own,
 /// but lie in segments before the first scan. Bytes behind the end marker are
 /// common (further pictures, notes of web servers) and harmless.
 pub(super) fn jpeg_has_end(bytes: &[u8]) -> bool {

@@ -143,8 +143,8 @@ impl Report {
         Self(text.trim().trim_matches('"').to_owned())
     }
 
-    /// Whether the decoder ran out of bytes: PNG, GIF and JPEG have no other
-    /// mark of it than these words.
+    /// Whether the decoder ran out of bytes: PNG, GIF and JPEG within TIFF have
+    /// no other mark of it than these words.
     pub(super) fn tells_of_the_end(&self) -> bool {
         let text = self.0.to_ascii_lowercase();
         text == "unexpected end of file" || text == "premature end of buffer"

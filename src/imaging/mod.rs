@@ -8,8 +8,8 @@
 //! [`Vision`](crate::model::Vision) says, to the bit as Pillow and numpy do.
 //!
 //! Pure: no file system, no globals, no logging. A picture that cannot be
-//! decoded is a [`DecodeError`], never a panic: the decoders are third-party
-//! code fed with strangers' bytes, so their panics are caught. The process's
+//! decoded is a [`DecodeError`], never a panic: the decoders, JPEG's apart, are
+//! third-party code fed with strangers' bytes, so their panics are caught. The process's
 //! panic hook still runs first; the binaries keep it quiet there.
 
 mod colour;

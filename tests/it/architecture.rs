@@ -26,7 +26,6 @@ const OWNERS: &[(&str, &str)] = &[
     ("tokenizers", "embed"),
     ("image", "imaging"),
     ("wide", "imaging"),
-    ("zune_jpeg", "imaging"),
     ("milvus", "store"),
     ("tonic", "store"),
     ("prost", "store"),
