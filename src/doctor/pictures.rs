@@ -26,11 +26,6 @@ const GOLDEN: &[(&str, &[u8])] = &[
 /// What goes through these stages.
 const OF: &str = "pictures";
 
-/// How far a JPEG's bytes may be from another decoder's, of 255: the inverse
-/// cosine transform and the upsampling of colour are rounded as each decoder
-/// likes. Measured against Pillow: at most 6.
-const JPEG_APART: u8 = 8;
-
 /// How far floats of a tensor may be apart for rounding alone.
 const TENSOR_APART: f64 = 1e-5;
 
@@ -41,7 +36,6 @@ const ROUNDED_BATCH_APART: f64 = 1e-3;
 
 /// How far one picture is from the reference after each stage.
 struct Seen {
-    is_jpeg: bool,
     decoded: Distance<u8>,
     resized: Distance<u8>,
     tensor: Distance<f64>,
@@ -117,7 +111,6 @@ fn look(vision: &Vision, picture: &Picture, bytes: &[u8]) -> Seen {
         ))
     };
     Seen {
-        is_jpeg: bytes.starts_with(b"\xff\xd8"),
         decoded: distance(&image, &picture.decoded),
         resized: distance(&small, &picture.resized),
         tensor,
@@ -157,51 +150,35 @@ fn distance(image: &RgbImage, reference: &Pixels) -> Distance<u8> {
 }
 
 fn decoded<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
-    let mut stage = Stage::unknown("decode", OF, "");
-    let (mut worst, mut jpeg) = (0, 0);
-    stage.verdict = Verdict::Equal;
-    for seen in seen {
-        stage.judged += 1;
-        match seen.decoded {
-            Distance::Same => {}
-            Distance::Apart(by) if seen.is_jpeg && by <= JPEG_APART => jpeg = jpeg.max(by),
-            Distance::Apart(by) => worst = worst.max(by),
-            Distance::OtherSize => worst = u8::MAX,
-        }
-    }
-    stage.detail = match (worst, jpeg) {
-        (0, 0) => "equal to the bit".to_owned(),
-        (0, jpeg) => format!("equal to the bit; JPEG within {jpeg} of 255, as decoders differ"),
-        (worst, _) => {
-            stage.verdict = Verdict::Differs;
-            format!("up to {worst} of 255 apart")
-        }
-    };
-    stage
+    let distances: Vec<Distance<u8>> = seen.map(|seen| seen.decoded).collect();
+    judge("decode", &distances, "")
 }
 
 fn resized<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
     let judged = seen.filter(|seen| matches!(seen.decoded, Distance::Same));
-    let mut stage = Stage::unknown("resize", OF, "no picture was decoded alike");
-    let mut worst = 0;
-    for seen in judged {
-        stage.judged += 1;
-        worst = worst.max(match seen.resized {
-            Distance::Same => 0,
-            Distance::Apart(by) => by,
-            Distance::OtherSize => u8::MAX,
-        });
+    let distances: Vec<Distance<u8>> = judged.map(|seen| seen.resized).collect();
+    if distances.is_empty() {
+        return Stage::unknown("resize", OF, "no picture was decoded alike");
     }
-    if stage.judged > 0 {
-        (stage.verdict, stage.detail) = match worst {
-            0 => (Verdict::Equal, "equal to the bit".to_owned()),
-            by => (
-                Verdict::Differs,
-                format!("up to {by} of 255 apart: compare [vision.resize] with the reference"),
-            ),
-        };
-    }
-    stage
+    judge(
+        "resize",
+        &distances,
+        ": compare [vision.resize] with the reference",
+    )
+}
+
+/// A stage whose pixels must be the reference's, to the bit.
+fn judge(name: &'static str, distances: &[Distance<u8>], advice: &str) -> Stage {
+    let worst = distances.iter().map(|distance| match distance {
+        Distance::Same => 0,
+        Distance::Apart(by) => *by,
+        Distance::OtherSize => u8::MAX,
+    });
+    let found = match worst.max().unwrap_or(0) {
+        0 => (Verdict::Equal, "equal to the bit".to_owned()),
+        by => (Verdict::Differs, format!("up to {by} of 255 apart{advice}")),
+    };
+    Stage::new(name, OF, distances.len(), found)
 }
 
 fn normalised<'a>(seen: impl Iterator<Item = &'a Seen>) -> Stage {
@@ -256,7 +233,7 @@ fn embedded(
         }
         if let Some(Ok(vector)) = tower.embed(&seen.values, 1)?.pop() {
             if let Some(reference) = &picture.embedding {
-                pooled.push((cosine(&vector, &reference.0), seen.is_jpeg || !same));
+                pooled.push(cosine(&vector, &reference.0));
                 norms.push((norm(&vector), norm(&reference.0), same));
             }
             alone.push((vector, &seen.values));
@@ -272,32 +249,19 @@ fn embedded(
     Ok(stages)
 }
 
-/// The whole way, JPEG and all.
-fn vectors(cosines: &[(f64, bool)], least: f64) -> Stage {
-    let mut stage = Stage::unknown("vector", OF, "the reference holds no vectors");
-    stage.judged = cosines.len();
-    let worst = cosines
-        .iter()
-        .map(|(cosine, _)| *cosine)
-        .fold(1.0, f64::min);
-    // A picture whose decoders differ is allowed a little more.
-    let enough = |(cosine, lossy): &(f64, bool)| {
-        *cosine
-            >= if *lossy {
-                least - (1.0 - least).max(2e-4)
-            } else {
-                least
-            }
-    };
-    if !cosines.is_empty() {
-        stage.detail = format!("cosine {worst:.6} or more, from the file to the vector");
-        stage.verdict = if cosines.iter().all(enough) {
-            Verdict::Equal
-        } else {
-            Verdict::Differs
-        };
+/// The whole way, from the file to the vector.
+fn vectors(cosines: &[f64], least: f64) -> Stage {
+    if cosines.is_empty() {
+        return Stage::unknown("vector", OF, "the reference holds no vectors");
     }
-    stage
+    let worst = cosines.iter().copied().fold(1.0, f64::min);
+    let detail = format!("cosine {worst:.6} or more, from the file to the vector");
+    let verdict = if worst >= least {
+        Verdict::Equal
+    } else {
+        Verdict::Differs
+    };
+    Stage::new("vector", OF, cosines.len(), (verdict, detail))
 }
 
 /// One by one against all at once.

@@ -5,7 +5,7 @@
     python run.py --also DIR also every picture below DIR; told, not written
     python run.py --torch    torch.json anew, by the packages that need torch (requirements-torch.txt); needs no cargo
 
-Ends with 1 where a bound is broken: to the bit for every picture that is no JPEG (nor a CMYK TIFF), a mean error of at most 0.3 and
+Ends with 1 where a bound is broken: to the bit for every picture but CMYK TIFF, a mean error of at most 0.3 and
 99.9 % of values within 2, of 255, in every pipeline, over all pictures and over the others alone; all token ids but
 those of quirks that reference.py names.
 """
@@ -269,7 +269,7 @@ def broken(results):
 # ---- the README ----------------------------------------------------------------------------------------------------
 
 def table(results, embeddings):
-    """The tables as Markdown. `embeddings`: rows of model, reference, pictures, worst_cosine, mean_cosine."""
+    """The tables as Markdown. `embeddings`: the rows of embeddings.json."""
     def count(number):
         return f"{number:,}"
 
@@ -280,7 +280,7 @@ def table(results, embeddings):
         # A name stands for its variants, where they do not differ in this.
         names = [name for name in found["models"] if ":" not in name or name.split(":")[0] not in found["models"]]
         return ", ".join(f"`{name}`" for name in names) or "none shipped"
-    lines = ["| preprocessing | reference | models | PNG, WebP, GIF, BMP, TIFF: to the bit | JPEG, CMYK: to the bit | their mean error | p99.9 | worst value |", "|---|---|---|---|---|---|---|---|"]
+    lines = ["| preprocessing | reference | models | to the bit | CMYK TIFF: to the bit | their mean error | p99.9 | worst value |", "|---|---|---|---|---|---|---|---|"]
     for found in results["pipelines"]:
         others = found["others"]
         some = found["pictures"] - found["exact_pictures"]
@@ -294,9 +294,11 @@ def table(results, embeddings):
     reasons = Counter(row["reason"] for row in results["rejected"])
     lines += [f"\nRejected, though the references open them, {many} pictures: {reason}." for reason, many in reasons.items()]
     if embeddings:
-        lines += ["", "| vectors | reference | pictures | worst cosine | mean cosine |", "|---|---|---|---|---|"]
+        lines += ["", "| vectors | weights | reference | pictures | worst cosine | mean cosine | texts | worst cosine |", "|---|---|---|---|---|---|---|---|"]
         for row in embeddings:
-            lines.append(f"| {row['model']} | {row['reference']} | {count(row['pictures'])} | {row['worst_cosine']:.6f} | {row['mean_cosine']:.6f} |")
+            of_texts = f"{row['texts']} | {row['worst_text']:.6f}" if "texts" in row else "none |"
+            lines.append(f"| {row['model']} | {row['weights']} | {row['reference']} | {count(row['pictures'])} | {row['worst_cosine']:.6f} | "
+                         f"{row['mean_cosine']:.6f} | {of_texts} |")
     return "\n".join(lines)
 
 
