@@ -205,12 +205,14 @@ pub fn examine(
         } else {
             None
         };
-        stages.extend(texts::examine(
-            model,
-            tower,
-            tokeniser.as_ref(),
-            &reference,
-        )?);
+        let mut of_texts = texts::examine(model, tower, tokeniser.as_ref(), &reference)?;
+        if let Some(runtime) = &runtime {
+            blame_pooling(&mut of_texts, model, |model| {
+                let tower = TextTower::open(model, runtime, 1)?;
+                texts::examine(model, Ok(tower), tokeniser.as_ref(), &reference)
+            })?;
+        }
+        stages.extend(of_texts);
     }
     Ok(Report {
         model: manifest.name.clone(),

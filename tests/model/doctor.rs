@@ -9,9 +9,13 @@ use crate::support::{Ran, models, repo};
 /// A copy of the model `name`, its files linked, its manifest and reference
 /// free to be changed.
 fn copy(dir: &Path, name: &str) -> PathBuf {
-    let folder = dir.join(name);
+    copy_of(dir, &repo().join("models").join(name))
+}
+
+fn copy_of(dir: &Path, model: &Path) -> PathBuf {
+    let folder = dir.join(model.file_name().unwrap());
     std::fs::create_dir_all(&folder).unwrap();
-    for entry in std::fs::read_dir(repo().join("models").join(name)).unwrap() {
+    for entry in std::fs::read_dir(model).unwrap() {
         let from = entry.unwrap().path();
         let to = folder.join(from.file_name().unwrap());
         if from.extension().is_some_and(|e| e == "toml" || e == "json") {
@@ -122,6 +126,33 @@ fn an_inner_tensor_pooled_here_equals_the_graphs_own_pooling() {
     );
     let ran = doctor(&folder).expect_code(0);
     assert_eq!(last_line(&ran), "resnet50: equal");
+}
+
+/// Matrices, shared files and pooling, on layouts with made-up weights.
+#[test]
+fn a_wrong_pooling_is_told_from_a_wrong_graph() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["multilingual", "combined"] {
+        let folder = copy_of(dir.path(), &repo().join("tests/fixtures/graphs").join(name));
+        let ran = doctor(&folder).expect_code(0);
+        assert_eq!(last_line(&ran), format!("{name}: equal"), "{ran:?}");
+    }
+    let folder = dir.path().join("multilingual");
+    change(
+        &folder.join("model.toml"),
+        "pooling = \"mean\"",
+        "pooling = \"cls\"",
+    );
+    let ran = doctor(&folder).expect_code(3);
+    assert!(
+        last_line(&ran).starts_with("multilingual: differs in pooling of texts"),
+        "{ran:?}"
+    );
+    assert!(
+        ran.stdout
+            .contains("with `pooling = \"mean\"` they are equal"),
+        "{ran:?}"
+    );
 }
 
 #[test]
