@@ -204,9 +204,10 @@ impl Hint for ModelError {
                 source: ManifestProblem::Open { .. },
                 ..
             } => Some("answer them in the file: each has its question above it".to_owned()),
-            Self::Manifest { .. } | Self::Misnamed { .. } => {
-                Some("correct the file; models/lit-b0/model.toml shows every key".to_owned())
-            }
+            Self::Manifest { .. } | Self::Misnamed { .. } => Some(
+                "correct the file; the manifests in models/ show the keys, clip-vit-b-32 the most"
+                    .to_owned(),
+            ),
             Self::Read { .. } => None,
         }
     }

@@ -179,6 +179,7 @@ fn resnet50_gives_the_labels_that_it_gives_in_python() {
         ("photos/chelsea.png", "Egyptian_cat"),
         ("photos/coffee.jpg", "espresso"),
         ("photos/french-alpine-landscape.jpg", "alp"),
+        ("photos/march-pastoral.jpg", "ram"),
     ] {
         assert_eq!(label[photo], right);
     }
