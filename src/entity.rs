@@ -11,6 +11,13 @@ pub trait Hint {
     fn hint(&self) -> Option<String>;
 }
 
+/// An [`ImageId`] as bytes.
+pub type CompactId = [u8; 22];
+
+/// Second part of an [`ImageId`]: 128 bits that are spread evenly over all
+/// values, since they are a hash.
+pub type PathKey = [u8; 16];
+
 /// Primary key of a picture: the same source name and relative path always
 /// give the same id, on every machine, so that an upsert replaces its own row
 /// and no other.
@@ -30,16 +37,45 @@ impl ImageId {
     /// Id of the picture at `relative_path` (with `/` between parts) in
     /// `source`.
     pub fn new(source: &str, relative_path: &str) -> Self {
-        let source_hash = blake3::hash(source.as_bytes());
         let mut path = blake3::Hasher::new();
         path.update(&(source.len() as u64).to_le_bytes());
         path.update(source.as_bytes());
         path.update(relative_path.as_bytes());
-        Self(format!(
-            "{}-{}",
-            &source_hash.to_hex()[..12],
-            &path.finalize().to_hex()[..32]
-        ))
+        let prefix = Self::prefix(source);
+        Self(format!("{prefix}{}", &path.finalize().to_hex()[..32]))
+    }
+
+    /// What the ids of `source` begin with: 12 digits and `-`.
+    pub fn prefix(source: &str) -> String {
+        format!("{}-", &blake3::hash(source.as_bytes()).to_hex()[..12])
+    }
+
+    /// The id of the source with `prefix` whose second part is `key`.
+    pub fn from_key(prefix: &str, key: PathKey) -> Self {
+        Self(format!("{prefix}{:032x}", u128::from_be_bytes(key)))
+    }
+
+    /// The id in 22 bytes; `None` where it is none of ours.
+    pub fn compact(&self) -> Option<CompactId> {
+        let digits = u64::from_str_radix(self.0.get(..12)?, 16).ok()?;
+        let mut id = [0; 22];
+        id[..6].copy_from_slice(&digits.to_be_bytes()[2..]);
+        id[6..].copy_from_slice(&self.key()?);
+        Some(id)
+    }
+
+    /// The id that [`compact`](Self::compact) made small.
+    pub fn from_compact(id: CompactId) -> Self {
+        let (mut prefix, mut key) = ([0; 8], [0; 16]);
+        prefix[2..].copy_from_slice(&id[..6]);
+        key.copy_from_slice(&id[6..]);
+        Self::from_key(&format!("{:012x}-", u64::from_be_bytes(prefix)), key)
+    }
+
+    /// The second part, as bytes; `None` where the id is none of ours.
+    pub fn key(&self) -> Option<PathKey> {
+        let digits = self.0.get(13..).filter(|digits| digits.len() == 32)?;
+        u128::from_str_radix(digits, 16).ok().map(u128::to_be_bytes)
     }
 
     /// An id as the collection holds it.
@@ -84,10 +120,32 @@ pub struct ImageRecord {
     pub content_hash: String,
     /// Size of the file in bytes.
     pub bytes: i64,
-    /// Modification time, in seconds since 1970 (UTC).
+    /// Modification time, in microseconds since 1970 (UTC).
     pub modified: i64,
     /// Further columns of the names table.
     pub attributes: Attributes,
+}
+
+impl ImageRecord {
+    /// See [`details_hash`].
+    pub fn details(&self) -> i64 {
+        details_hash(&self.path, &self.display_name, &self.attributes)
+    }
+}
+
+/// One number for all that a row says beside the picture itself: the first 8
+/// bytes of the BLAKE3 of path, display name and attributes. Stored with the
+/// row, so that a run learns what changed without reading texts.
+pub fn details_hash(path: &str, display_name: &str, attributes: &Attributes) -> i64 {
+    let mut hasher = blake3::Hasher::new();
+    let json = serde_json::to_string(attributes).unwrap_or_default();
+    for text in [path, display_name, &json] {
+        hasher.update(&(text.len() as u64).to_le_bytes());
+        hasher.update(text.as_bytes());
+    }
+    let mut first = [0; 8];
+    first.copy_from_slice(&hasher.finalize().as_bytes()[..8]);
+    i64::from_le_bytes(first)
 }
 
 /// One row of a collection.
@@ -195,8 +253,14 @@ impl fmt::Display for Stage {
 /// How a discovered picture ended. Each ends in exactly one.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
-    /// Written to the collection.
+    /// Embedded and written to the collection.
     Upserted,
+    /// The collection held its vector under another id: copied from there,
+    /// not embedded again. A picture that moved, was renamed, or has a twin.
+    Moved,
+    /// The collection held it with another name, attributes, path or time:
+    /// written with the vector that it had.
+    Updated,
     /// The collection held it already.
     Unchanged,
     /// The picture itself is at fault.
@@ -246,6 +310,8 @@ mod tests {
             let (one, other) = (ImageId::new(&a, &b), ImageId::new(&c, &d));
             prop_assert_eq!(one.as_str().len(), ImageId::LENGTH);
             prop_assert_eq!(one == other, (&a, &b) == (&c, &d));
+            prop_assert_eq!(&ImageId::from_compact(one.compact().unwrap()), &one);
+            prop_assert_eq!(&ImageId::from_key(&ImageId::prefix(&a), one.key().unwrap()), &one);
             prop_assert_eq!(one, ImageId::new(&a, &b));
         }
     }

@@ -161,7 +161,7 @@ fn look_at(path: &Path, roots: &Roots, last: &mut Option<(PathBuf, Source)>) -> 
     } else {
         folder_of(path)
     };
-    let (folder, source) = match resolve(folder, roots, last) {
+    let (folder, source) = match resolve(folder, metadata.is_dir(), roots, last) {
         Ok(resolved) => resolved,
         Err(reason) => return one(failed(place(path), reason)),
     };
@@ -200,15 +200,18 @@ fn place(path: &Path) -> PathBuf {
 /// last one is kept, since a list names many files of one folder in a row.
 fn resolve(
     folder: &Path,
+    walked: bool,
     roots: &Roots,
     last: &mut Option<(PathBuf, Source)>,
 ) -> Result<(PathBuf, Source), String> {
     let canonical = folder.canonicalize().map_err(|error| error.to_string())?;
     let root = roots.root.as_deref().unwrap_or(&canonical);
+    // Files of many folders are many sources: none of them is read whole.
+    let whole = walked || roots.root.is_some();
     let source = match last {
-        Some((known, source)) if known == root => source.clone(),
+        Some((known, source)) if known == root && source.name.whole == whole => source.clone(),
         _ => {
-            let source = Source::new(root, roots.name.as_deref())
+            let source = Source::new(root, roots.name.as_deref(), whole)
                 .map_err(|error| format!("{}: {error}", root.display()))?;
             *last = Some((root.to_owned(), source.clone()));
             source
@@ -598,7 +601,7 @@ mod tests {
         let path = shop.join("b.jpg");
         let metadata = path.metadata().unwrap();
         std::fs::remove_file(&path).unwrap();
-        let source = Source::new(&shop, None).unwrap();
+        let source = Source::new(&shop, None, true).unwrap();
         let (_, found) = examine(path, &metadata, &source, false);
         assert!(matches!(found, Found::Failed(_)), "{found:?}");
     }

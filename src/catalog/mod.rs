@@ -18,5 +18,5 @@ pub use discover::{Entries, Found, Roots, Skip, discover};
 pub use format::{Format, HEAD_BYTES};
 pub use names::{KEY_COLUMNS, NAME_COLUMNS, NamesOptions, NamesTable, readable_stem};
 pub use names_error::{BadRow, HeaderFault, NamesError};
-pub use read::read_file;
-pub use source::{Candidate, Source};
+pub use read::{FileContent, read_file};
+pub use source::{Candidate, Source, SourceName};

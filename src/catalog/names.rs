@@ -321,6 +321,10 @@ mod tests {
             relative: relative.to_owned(),
             bytes: 0,
             modified: 0,
+            source: crate::catalog::SourceName {
+                name: "s".into(),
+                whole: true,
+            },
         }
     }
 

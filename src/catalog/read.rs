@@ -1,22 +1,44 @@
 //! Reading a picture's file, within a limit.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
+
+use super::source::modified_micros;
+
+/// A file as it was read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileContent {
+    /// All of it.
+    pub bytes: Vec<u8>,
+    /// Modification time, in microseconds since 1970 (UTC), the same before
+    /// and after.
+    pub modified: i64,
+}
 
 /// The whole file. The limit holds for what is read, not for what the file's
 /// size was when it was found.
 ///
 /// # Errors
-/// It cannot be read, or has more than `most` bytes.
-pub fn read_file(path: &Path, most: u64) -> io::Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    let read = File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+/// It cannot be read, has more than `most` bytes, or changed meanwhile.
+pub fn read_file(path: &Path, most: u64) -> io::Result<FileContent> {
+    let mut file = File::open(path)?;
+    let before = file.metadata()?;
+    let mut bytes = Vec::with_capacity(usize::try_from(before.len().min(most)).unwrap_or(0));
+    let read = (&mut file).take(most + 1).read_to_end(&mut bytes)?;
     if read as u64 > most {
         let reason = format!("it has more than {most} bytes (--max-file-bytes)");
         return Err(io::Error::other(reason));
     }
-    Ok(bytes)
+    let seen = |metadata: &Metadata| (metadata.len(), modified_micros(metadata));
+    if seen(&before) != seen(&file.metadata()?) || before.len() != read as u64 {
+        let reason = "it changed while it was read: run the same command again";
+        return Err(io::Error::other(reason));
+    }
+    Ok(FileContent {
+        bytes,
+        modified: modified_micros(&before),
+    })
 }
 
 #[cfg(test)]
@@ -27,7 +49,10 @@ mod tests {
     fn a_file_at_the_limit_is_read_and_one_above_is_not() {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), [1; 10]).unwrap();
-        assert_eq!(read_file(file.path(), 10).unwrap(), [1; 10]);
+        let content = read_file(file.path(), 10).unwrap();
+        assert_eq!(content.bytes, [1; 10]);
+        let metadata = file.path().metadata().unwrap();
+        assert_eq!(content.modified, modified_micros(&metadata));
         let error = read_file(file.path(), 9).expect_err("too large");
         assert!(error.to_string().contains("more than 9 bytes"));
     }

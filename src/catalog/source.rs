@@ -2,6 +2,7 @@
 
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::UNIX_EPOCH;
 
 use crate::entity::ImageId;
@@ -11,7 +12,7 @@ use crate::entity::ImageId;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
     /// Name; the folder's own, unless one was given.
-    pub name: String,
+    pub name: SourceName,
     /// Absolute path of the folder.
     pub root: PathBuf,
 }
@@ -29,23 +30,38 @@ pub struct Candidate {
     pub relative: String,
     /// Size in bytes when it was found.
     pub bytes: u64,
-    /// Modification time, in seconds since 1970 (UTC).
+    /// Modification time, in microseconds since 1970 (UTC).
     pub modified: i64,
+    /// Source that it belongs to.
+    pub source: SourceName,
+}
+
+/// A source as its pictures refer to it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct SourceName {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Whether the run is about all of the source, or about single files of it.
+    pub whole: bool,
 }
 
 impl Source {
-    /// The folder `root`, called `name` or after itself.
+    /// The folder `root`, called `name` or after itself; `whole` where the run
+    /// is about all of it.
     ///
     /// # Errors
     /// The folder cannot be resolved.
-    pub fn new(root: &Path, name: Option<&str>) -> std::io::Result<Self> {
+    pub fn new(root: &Path, name: Option<&str>, whole: bool) -> std::io::Result<Self> {
         let root = root.canonicalize()?;
         let own_name = || match root.file_name() {
             Some(name) => name.to_string_lossy().into_owned(),
             None => "root".to_owned(),
         };
         Ok(Self {
-            name: name.map_or_else(own_name, str::to_owned),
+            name: SourceName {
+                name: name.map_or_else(own_name, str::to_owned).into(),
+                whole,
+            },
             root,
         })
     }
@@ -56,9 +72,10 @@ impl Source {
         let path_text = path.to_str()?.to_owned();
         let relative = relative_text(path.strip_prefix(&self.root).ok()?)?;
         Some(Candidate {
-            id: ImageId::new(&self.name, &relative),
+            id: ImageId::new(&self.name.name, &relative),
             bytes: metadata.len(),
-            modified: modified_seconds(metadata),
+            modified: modified_micros(metadata),
+            source: self.name.clone(),
             path,
             path_text,
             relative,
@@ -71,14 +88,15 @@ fn relative_text(path: &Path) -> Option<String> {
     Some(parts?.join("/"))
 }
 
-/// Whole seconds since 1970; 0 where the file system keeps no time.
-pub(super) fn modified_seconds(metadata: &Metadata) -> i64 {
+/// Microseconds since 1970; 0 where the file system keeps no time. Finer than
+/// any kernel's clock for files, and exact as a JSON number.
+pub(super) fn modified_micros(metadata: &Metadata) -> i64 {
     let Ok(modified) = metadata.modified() else {
         return 0;
     };
     match modified.duration_since(UNIX_EPOCH) {
-        Ok(after) => i64::try_from(after.as_secs()).unwrap_or(i64::MAX),
-        Err(before) => i64::try_from(before.duration().as_secs()).map_or(i64::MIN, |s| -s),
+        Ok(after) => i64::try_from(after.as_micros()).unwrap_or(i64::MAX),
+        Err(before) => i64::try_from(before.duration().as_micros()).map_or(i64::MIN, |us| -us),
     }
 }
 
@@ -96,8 +114,8 @@ mod tests {
                 std::fs::create_dir_all(root.join("dress")).unwrap();
                 let file = root.join("dress/1.jpg");
                 std::fs::write(&file, "x").unwrap();
-                let source = Source::new(&root, None).unwrap();
-                assert_eq!(source.name, "shop");
+                let source = Source::new(&root, None, true).unwrap();
+                assert_eq!(&*source.name.name, "shop");
                 let file = file.canonicalize().unwrap();
                 let candidate = source
                     .candidate(file.clone(), &file.metadata().unwrap())
@@ -113,12 +131,13 @@ mod tests {
     #[test]
     fn the_folder_above_all_is_called_root() {
         for path in ["/", "/..", "/."] {
-            assert_eq!(Source::new(Path::new(path), None).unwrap().name, "root");
+            let source = Source::new(Path::new(path), None, true).unwrap();
+            assert_eq!(&*source.name.name, "root");
         }
-        let here = Source::new(Path::new("."), None).unwrap();
+        let here = Source::new(Path::new("."), None, true).unwrap();
         let folder = here.root.file_name().unwrap().to_str().unwrap();
-        assert_eq!(here.name, folder);
-        let given = Source::new(Path::new("/"), Some("shop")).unwrap();
-        assert_eq!(given.name, "shop");
+        assert_eq!(&*here.name.name, folder);
+        let given = Source::new(Path::new("/"), Some("shop"), true).unwrap();
+        assert_eq!(&*given.name.name, "shop");
     }
 }

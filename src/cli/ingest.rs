@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use super::terminal::{self, complain, tell};
 use crate::catalog::{Entries, NamesOptions, NamesTable, Roots};
 use crate::config::ImageLimits;
 use crate::embed::Runtime;
-use crate::ingest::{Cancel, Ingest, Pace, Pictures, Report, Target};
+use crate::ingest::{Cancel, Ingest, Pace, Pictures, Prune, Report, Target};
 use crate::model::Model;
 use crate::store::{ModelMark, Store};
 
@@ -145,11 +145,17 @@ impl Settings {
             })
             .transpose()
             .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
+        if args.prune {
+            require_whole_folders(&args.paths, root.as_deref())?;
+        }
         Ok(Self {
             target: Target {
                 collection,
                 index: index(&args.index, &file.index)?,
                 dry_run: args.dry_run,
+                prune: args.prune.then_some(Prune {
+                    limit_percent: args.prune_limit,
+                }),
             },
             roots: Roots {
                 root,
@@ -157,6 +163,26 @@ impl Settings {
             },
         })
     }
+}
+
+/// Only of a folder that is walked whole can be said what is gone.
+fn require_whole_folders(paths: &[PathBuf], root: Option<&Path>) -> Result<(), Failure> {
+    for path in paths {
+        let folder = path
+            .canonicalize()
+            .with_context(|| format!("cannot look at {}", path.display()))
+            .map_err(|error| Failure::new(error, "check the path, and that its disk is mounted"))?;
+        if !folder.is_dir() || root.is_some_and(|root| root != folder) {
+            return Err(Failure::usage(
+                anyhow!(
+                    "{} is no whole source, so that --prune cannot tell what is gone",
+                    path.display()
+                ),
+                "name the folder that the pictures' paths count from, and no single files",
+            ));
+        }
+    }
+    Ok(())
 }
 
 fn read_names(args: &NamesArgs, quiet: bool) -> Result<Option<NamesTable>, Failure> {

@@ -48,6 +48,18 @@ pub(super) struct IngestArgs {
     #[arg(long)]
     pub(super) dry_run: bool,
 
+    /// Delete the rows whose files are gone, of the folders given alone
+    ///
+    /// Refused where an entry could not be looked at, where no picture was
+    /// found, or where more rows would go than --prune-limit allows. With
+    /// --dry-run, lists them.
+    #[arg(long, conflicts_with = "files_from")]
+    pub(super) prune: bool,
+
+    /// Most rows of a source that --prune deletes, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0, requires = "prune", value_parser = percent)]
+    pub(super) prune_limit: f64,
+
     /// Write rejected and failed pictures to this file, one JSON object a line
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) rejects: Option<PathBuf>,
@@ -172,6 +184,13 @@ pub(super) struct PaceArgs {
     /// Most pixels (width x height) of a picture
     #[arg(long, value_name = "PIXELS", default_value_t = ImageLimits::default().max_pixels)]
     pub(super) max_pixels: u64,
+}
+
+fn percent(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=100.0).contains(&number) => Ok(number),
+        _ => Err("write a number from 0 to 100".to_owned()),
+    }
 }
 
 /// Index of a collection that is created: flag, then file, then default.

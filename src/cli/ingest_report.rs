@@ -38,7 +38,7 @@ pub(super) struct View<'a> {
     pub(super) names: Option<NamesFacts>,
 }
 
-/// One JSON object on one line. `discovered` is the sum of the five counts
+/// One JSON object on one line. `discovered` is the sum of the seven counts
 /// after it.
 pub(super) fn write_json(view: &View<'_>, out: &mut impl Write) -> io::Result<()> {
     #[derive(Serialize)]
@@ -48,10 +48,13 @@ pub(super) fn write_json(view: &View<'_>, out: &mut impl Write) -> io::Result<()
         model: &'a str,
         discovered: u64,
         upserted: u64,
+        moved: u64,
+        updated: u64,
         unchanged: u64,
         rejected: u64,
         failed: u64,
         cancelled: u64,
+        pruned: u64,
         elapsed_seconds: f64,
     }
     let counts = view.report.counts;
@@ -61,10 +64,13 @@ pub(super) fn write_json(view: &View<'_>, out: &mut impl Write) -> io::Result<()
         model: view.model,
         discovered: counts.discovered,
         upserted: counts.upserted,
+        moved: counts.moved,
+        updated: counts.updated,
         unchanged: counts.unchanged,
         rejected: counts.rejected,
         failed: counts.failed,
         cancelled: counts.cancelled,
+        pruned: counts.pruned,
         elapsed_seconds: view.report.elapsed.as_secs_f64(),
     };
     serde_json::to_writer(&mut *out, &document)?;
@@ -88,13 +94,11 @@ pub(super) fn write_text(view: &View<'_>, out: &mut impl Write) -> io::Result<()
             "  nothing to do: the collection holds all of them as they are"
         )?;
     } else {
-        let written = if view.dry_run {
-            "would be upserted"
-        } else {
-            "upserted"
-        };
+        let [written, moved, updated] = written(view.dry_run);
         let lines = [
             (counts.upserted, written),
+            (counts.moved, moved),
+            (counts.updated, updated),
             (counts.unchanged, "unchanged"),
             (counts.rejected, "rejected"),
             (counts.failed, "failed"),
@@ -107,23 +111,57 @@ pub(super) fn write_text(view: &View<'_>, out: &mut impl Write) -> io::Result<()
             writeln!(out, "  {count} {what}")?;
         }
     }
+    if counts.pruned > 0 {
+        let pruned = if view.dry_run {
+            "would be pruned"
+        } else {
+            "pruned"
+        };
+        writeln!(
+            out,
+            "  {} {pruned}: their files are gone",
+            amount(counts.pruned, "row", "rows")
+        )?;
+    }
     let (hidden, others) = (counts.skipped_hidden, counts.skipped_not_images);
     if hidden + others > 0 {
         writeln!(out, "  passed over: {hidden} hidden, {others} not pictures")?;
     }
     if let Some(names) = view.names {
-        let unused = view.report.unused_names as u64;
-        write!(out, "  names: {}", amount(names.rows as u64, "row", "rows"))?;
-        let lines = [
-            (names.unreadable as u64, "unreadable"),
-            (names.mended, "with unquoted separators, mended"),
-            (unused, "without a picture"),
-        ];
-        for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
-            write!(out, ", {count} {what}")?;
-        }
-        writeln!(out)?;
+        write_names(names, view.report.unused_names, out)?;
     }
+    Ok(())
+}
+
+/// What becomes of what is written.
+fn written(dry_run: bool) -> [&'static str; 3] {
+    if dry_run {
+        [
+            "would be upserted",
+            "moved or copied: would take their vectors along",
+            "would be updated",
+        ]
+    } else {
+        [
+            "upserted",
+            "moved or copied: vectors taken along",
+            "updated: vectors kept",
+        ]
+    }
+}
+
+fn write_names(names: NamesFacts, unused: usize, out: &mut impl Write) -> io::Result<()> {
+    let unused = unused as u64;
+    write!(out, "  names: {}", amount(names.rows as u64, "row", "rows"))?;
+    let lines = [
+        (names.unreadable as u64, "unreadable"),
+        (names.mended, "with unquoted separators, mended"),
+        (unused, "without a picture"),
+    ];
+    for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
+        write!(out, ", {count} {what}")?;
+    }
+    writeln!(out)?;
     Ok(())
 }
 

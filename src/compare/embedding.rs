@@ -268,7 +268,7 @@ pub(super) fn picture(listed: &Listed, limits: &ImageLimits) -> Result<RgbImage,
         stage,
         reason,
     };
-    let bytes = read_file(listed.path(), limits.max_file_bytes)
+    let file = read_file(listed.path(), limits.max_file_bytes)
         .map_err(|error| problem(Stage::Read, error.to_string()))?;
-    decode(&bytes, limits).map_err(|error| problem(Stage::Decode, chain(&error)))
+    decode(&file.bytes, limits).map_err(|error| problem(Stage::Decode, chain(&error)))
 }

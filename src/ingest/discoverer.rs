@@ -32,7 +32,10 @@ pub(super) fn run(
                 continue;
             }
             Found::Rejected(problem) => Outcome::Rejected(problem),
-            Found::Failed(problem) => Outcome::Failed(problem),
+            Found::Failed(problem) => {
+                run.ledger.not_seen();
+                Outcome::Failed(problem)
+            }
         };
         run.ledger.discovered(run.observer.as_ref());
         run.ended(&outcome);

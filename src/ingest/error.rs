@@ -1,5 +1,6 @@
 //! What ends a whole run.
 
+use super::prune::PruneRefusal;
 use crate::embed::EmbedError;
 use crate::entity::Hint;
 use crate::store::StoreError;
@@ -13,6 +14,9 @@ pub enum IngestError {
     /// The model.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// Rows that were to be pruned.
+    #[error(transparent)]
+    Prune(#[from] PruneRefusal),
 }
 
 impl Hint for IngestError {
@@ -20,6 +24,7 @@ impl Hint for IngestError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Embed(error) => error.hint(),
+            Self::Prune(error) => error.hint(),
         }
     }
 }

@@ -22,22 +22,30 @@ pub trait Observer: Send + Sync {
 pub(super) struct Ledger {
     discovered: AtomicU64,
     upserted: AtomicU64,
+    moved: AtomicU64,
+    updated: AtomicU64,
     unchanged: AtomicU64,
     rejected: AtomicU64,
     failed: AtomicU64,
     cancelled: AtomicU64,
     hidden: AtomicU64,
     not_images: AtomicU64,
+    unseen: AtomicU64,
 }
 
-/// Counts of a finished run. `discovered` is the sum of the other five; what
+/// Counts of a finished run. `discovered` is the sum of the seven after it; what
 /// was passed over because it is no picture was never discovered.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counts {
     /// Pictures found.
     pub discovered: u64,
-    /// Written; in a dry run, those that would be.
+    /// Embedded and written; in a dry run, those that would be.
     pub upserted: u64,
+    /// Written with a vector that the collection held under another id.
+    pub moved: u64,
+    /// Written with another name, attributes, path or time, and the vector
+    /// that it had.
+    pub updated: u64,
     /// In the collection already, with the same content, name and attributes.
     pub unchanged: u64,
     /// At fault themselves.
@@ -46,6 +54,9 @@ pub struct Counts {
     pub failed: u64,
     /// Not done because the run was interrupted.
     pub cancelled: u64,
+    /// Rows deleted because their pictures are gone; in a dry run, those that
+    /// would be. They were not discovered.
+    pub pruned: u64,
     /// Passed over: hidden entries.
     pub skipped_hidden: u64,
     /// Passed over: entries that are no pictures.
@@ -59,7 +70,8 @@ impl Counts {
     }
 
     fn ended(&self) -> u64 {
-        self.upserted + self.unchanged + self.rejected + self.failed + self.cancelled
+        let written = self.upserted + self.moved + self.updated;
+        written + self.unchanged + self.rejected + self.failed + self.cancelled
     }
 }
 
@@ -77,9 +89,24 @@ impl Ledger {
         count.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// An entry, or a folder of entries, could not be looked at.
+    pub(super) fn not_seen(&self) {
+        self.unseen.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(super) fn unseen(&self) -> u64 {
+        self.unseen.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.discovered.load(Ordering::Relaxed) == 0
+    }
+
     pub(super) fn ended(&self, outcome: &Outcome, observer: &dyn Observer) {
         let count = match outcome {
             Outcome::Upserted => &self.upserted,
+            Outcome::Moved => &self.moved,
+            Outcome::Updated => &self.updated,
             Outcome::Unchanged => &self.unchanged,
             Outcome::Rejected(_) => &self.rejected,
             Outcome::Failed(_) => &self.failed,
@@ -103,10 +130,13 @@ impl Ledger {
         Counts {
             discovered: read(&self.discovered),
             upserted: read(&self.upserted),
+            moved: read(&self.moved),
+            updated: read(&self.updated),
             unchanged: read(&self.unchanged),
             rejected: read(&self.rejected),
             failed: read(&self.failed),
             cancelled: read(&self.cancelled),
+            pruned: 0,
             skipped_hidden: read(&self.hidden),
             skipped_not_images: read(&self.not_images),
         }

@@ -15,22 +15,27 @@
 //! balances whatever happens: a bad picture is an outcome and the run goes on,
 //! a broken server or graph ends the run and what was left is `cancelled`.
 
+mod cancel;
 mod discoverer;
 mod error;
+mod known;
 mod ledger;
 mod plan;
+mod prune;
 mod target;
+mod twins;
 mod worker;
 mod writer;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 
+pub use cancel::Cancel;
 pub use error::IngestError;
 pub use ledger::{Counts, Observer};
+pub use prune::{Prune, PruneRefusal};
 
 use crate::catalog::{Entries, NamesTable, Roots};
 use crate::config::{ImageLimits, IndexSettings};
@@ -38,14 +43,14 @@ use crate::embed::{EmbedError, Runtime, TextTower, VisionTower};
 use crate::entity::MetricType;
 use crate::model::Model;
 use crate::store::{ModelMark, Store};
+use cancel::CANCEL_POLL;
 use ledger::Ledger;
+use plan::Sources;
+use twins::Twins;
 
 /// Candidates in one look at the collection: large enough that the question's
 /// latency vanishes, small enough for a short filter (256 x 48 bytes = 12 KiB).
 const PLAN_CHUNK: usize = 256;
-
-/// How soon a cancelled run is noticed by a stage that waits.
-const CANCEL_POLL: Duration = Duration::from_millis(50);
 
 /// Looks at a discovery that was told to stop, before it is left behind.
 const DISCOVERY_POLLS: u32 = 20;
@@ -62,6 +67,8 @@ pub struct Target {
     pub index: IndexSettings,
     /// Whether to write nothing.
     pub dry_run: bool,
+    /// Whether rows whose pictures are gone are deleted at the end.
+    pub prune: Option<Prune>,
 }
 
 /// Where the pictures come from.
@@ -122,45 +129,6 @@ impl Report {
     }
 }
 
-/// Asks a run to stop: nothing new begins, what is under way is finished.
-#[derive(Debug, Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
-
-impl Cancel {
-    /// Asks.
-    pub fn cancel(&self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether somebody asked.
-    pub fn is_cancelled(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// Waits until somebody asks.
-    async fn cancelled(&self) {
-        while !self.is_cancelled() {
-            tokio::time::sleep(CANCEL_POLL).await;
-        }
-    }
-
-    /// Cancels the run if the stage that holds this panics: the other stages
-    /// would work on for nobody.
-    fn on_panic(&self) -> CancelOnPanic {
-        CancelOnPanic(self.clone())
-    }
-}
-
-struct CancelOnPanic(Cancel);
-
-impl Drop for CancelOnPanic {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.cancel();
-        }
-    }
-}
-
 /// What every stage of a run shares.
 struct Run {
     store: Store,
@@ -173,6 +141,7 @@ struct Run {
     limits: ImageLimits,
     names: Option<NamesTable>,
     ledger: Ledger,
+    twins: Twins,
     observer: Arc<dyn Observer>,
     cancel: Cancel,
 }
@@ -285,10 +254,11 @@ impl Ingest {
             limits: pictures.limits,
             names: pictures.names,
             ledger: Ledger::default(),
+            twins: Twins::default(),
             observer,
             cancel,
         });
-        let fatal = stages(
+        let (sources, mut fatal) = stages(
             &run,
             &self.model,
             self.towers,
@@ -296,7 +266,13 @@ impl Ingest {
             pictures.roots,
         )
         .await;
-        let counts = run.ledger.close();
+        let mut counts = run.ledger.close();
+        if let (Some(prune), None, false) = (target.prune, &fatal, run.cancel.is_cancelled()) {
+            match prune::run(&run, prune, &sources).await {
+                Ok(pruned) => counts.pruned = pruned,
+                Err(error) => fatal = Some(error),
+            }
+        }
         debug_assert!(counts.balances(), "{counts:?}; this is a bug");
         Ok(Report {
             counts,
@@ -308,15 +284,15 @@ impl Ingest {
     }
 }
 
-/// Starts the stages, waits for all of them, and returns what ended the run
-/// early, if anything did.
+/// Starts the stages, waits for all of them, and returns what the collection
+/// held, and what ended the run early, if anything did.
 async fn stages(
     run: &Arc<Run>,
     model: &Model,
     towers: Vec<VisionTower>,
     entries: Entries,
     roots: Roots,
-) -> Option<IngestError> {
+) -> (Sources, Option<IngestError>) {
     // A worker's next batch waits in the queue while it embeds the present one.
     let queued_jobs = run.pace.batch_images * towers.len();
     let (to_plan, chunks) = mpsc::channel(PLAN_QUEUE);
@@ -348,11 +324,14 @@ async fn stages(
         joined.collect::<Vec<_>>()
     });
     let mut faults: Vec<IngestError> = Vec::new();
-    faults.extend(joined(planning.await).err());
+    let sources = joined(planning.await).unwrap_or_else(|fault| {
+        faults.push(fault);
+        Sources::new()
+    });
     faults.extend(joined(waited.await).into_iter().filter_map(Result::err));
     faults.extend(joined(writing.await).err());
     finish_discovery(discovering).await;
-    faults.into_iter().next()
+    (sources, faults.into_iter().next())
 }
 
 /// Joins discovery, which has ended or been told to. One that waits for a list

@@ -1,14 +1,26 @@
-//! Second stage: joins names, and asks the collection what it holds already.
+//! Second stage: joins names, and holds each picture against what the
+//! collection has of it. What is the same by size, time and details goes no
+//! further; its file is not even read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::mpsc;
 
+use super::known::Known;
 use super::{IngestError, Run};
-use crate::catalog::{Candidate, NamesTable, readable_stem};
-use crate::entity::{Attributes, ImageId, Outcome, Problem, Stage};
-use crate::store::{MAX_JSON_BYTES, MAX_TEXT_BYTES, StoredRecord};
+use crate::catalog::{Candidate, NamesTable, SourceName, readable_stem};
+use crate::entity::{Attributes, ImageId, Outcome, Problem, Stage, details_hash};
+use crate::store::{HeldRow, HeldVector, MAX_JSON_BYTES, MAX_TEXT_BYTES, content_key};
+
+/// A file that was changed twice within one tick of its file system's clock
+/// shows one time for two contents, so a young one is read when the tick is
+/// over. The clock of Linux's file systems ticks each 10 ms at the slowest.
+const TICK: Duration = Duration::from_millis(20);
+
+/// As [`TICK`], where times have no fraction of a second: FAT keeps 2 s.
+const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// A picture to look at.
 #[derive(Debug)]
@@ -16,16 +28,32 @@ pub(super) struct Job {
     pub(super) candidate: Candidate,
     pub(super) display_name: String,
     pub(super) attributes: Attributes,
+    /// Hash of path, name and attributes.
+    pub(super) details: i64,
     /// What the collection holds of it.
-    pub(super) stored: Option<StoredRecord>,
+    pub(super) stored: Option<Stored>,
+    /// What it holds of the whole source.
+    pub(super) known: Option<Arc<Known>>,
 }
+
+/// What the collection holds of a picture that is not the same any more.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) row: HeldRow,
+    /// Absolute path at the time of ingest.
+    pub(super) path: String,
+}
+
+/// Sources that were read whole.
+pub(super) type Sources = HashMap<SourceName, Arc<Known>>;
 
 pub(super) async fn run(
     run: Arc<Run>,
     mut chunks: mpsc::Receiver<Vec<Candidate>>,
     to_embed: mpsc::Sender<Job>,
-) -> Result<(), IngestError> {
+) -> Result<Sources, IngestError> {
     let _guard = run.cancel.on_panic();
+    let mut sources = Sources::new();
     let mut fault = None;
     loop {
         let received = tokio::select! {
@@ -43,47 +71,133 @@ pub(super) async fn run(
             cancel(&run, chunk.len());
             continue;
         }
-        match stored(&run, &chunk).await {
-            Ok(stored) => send(&run, chunk, stored, &to_embed).await,
+        let pictures = chunk.len();
+        match jobs(&run, &mut sources, chunk).await {
+            Ok(jobs) => send(&run, jobs, &to_embed).await,
             Err(error) => {
                 // Goes on taking chunks, so that each picture gets its outcome.
                 run.cancel.cancel();
-                cancel(&run, chunk.len());
+                cancel(&run, pictures);
                 fault = Some(error);
             }
         }
     }
-    fault.map_or(Ok(()), Err)
+    fault.map_or(Ok(sources), Err)
 }
 
-async fn stored(
+/// What is to be done of a chunk. Outcomes are given once nothing can fail any
+/// more.
+async fn jobs(
     run: &Run,
-    chunk: &[Candidate],
-) -> Result<HashMap<ImageId, StoredRecord>, IngestError> {
-    if !run.compare {
-        return Ok(HashMap::new());
-    }
-    let ids: Vec<ImageId> = chunk.iter().map(|candidate| candidate.id.clone()).collect();
-    Ok(run.store.stored_records(&run.collection, &ids).await?)
-}
-
-async fn send(
-    run: &Run,
+    sources: &mut Sources,
     chunk: Vec<Candidate>,
-    mut stored: HashMap<ImageId, StoredRecord>,
-    to_embed: &mpsc::Sender<Job>,
-) {
-    for candidate in chunk {
-        let stored = stored.remove(&candidate.id);
-        match job(run.names.as_ref(), candidate, stored) {
-            Err(problem) => run.ended(&Outcome::Rejected(problem)),
-            // Workers only go away when the run is over.
-            Ok(job) => {
-                if to_embed.send(job).await.is_err() {
-                    cancel(run, 1);
-                }
-            }
+) -> Result<Vec<Job>, IngestError> {
+    let rows = rows(run, sources, &chunk).await?;
+    let (mut jobs, mut done) = (Vec::with_capacity(chunk.len()), Vec::new());
+    for (candidate, row) in chunk.into_iter().zip(rows) {
+        let known = sources.get(&candidate.source).cloned();
+        match job(run.names.as_ref(), candidate) {
+            Err(problem) => done.push(Outcome::Rejected(problem)),
+            Ok(job) if row.is_some_and(|row| is_same(&row, &job)) => done.push(Outcome::Unchanged),
+            Ok(job) => jobs.push((Job { known, ..job }, row)),
         }
+    }
+    let changed = jobs.iter().filter(|(_, row)| row.is_some());
+    let changed: Vec<ImageId> = changed.map(|(job, _)| job.candidate.id.clone()).collect();
+    let mut stored = run.store.held_vectors(&run.collection, &changed).await?;
+    for outcome in &done {
+        run.ended(outcome);
+    }
+    let jobs = jobs.into_iter().map(|(job, row)| {
+        let stored = stored.remove(&job.candidate.id);
+        let stored = row.zip(stored).map(|(row, held)| keep(run, row, held));
+        Job { stored, ..job }
+    });
+    Ok(jobs.collect())
+}
+
+/// Keeps the vector at hand: of the picture itself, if only its name changed,
+/// or of another that took its content, since the row may be overwritten
+/// before that one asks for it.
+fn keep(run: &Run, row: HeldRow, held: HeldVector) -> Stored {
+    if held.embedding.iter().all(|number| number.is_finite()) {
+        let content = content_key(&held.content_hash);
+        run.twins.keep(content, &held.embedding);
+    }
+    Stored {
+        row,
+        path: held.path,
+    }
+}
+
+/// What the collection holds of each candidate.
+async fn rows(
+    run: &Run,
+    sources: &mut Sources,
+    chunk: &[Candidate],
+) -> Result<Vec<Option<HeldRow>>, IngestError> {
+    if !run.compare {
+        return Ok(vec![None; chunk.len()]);
+    }
+    let mut single = Vec::new();
+    for candidate in chunk {
+        if !candidate.source.whole {
+            single.push(candidate.id.clone());
+        } else if !sources.contains_key(&candidate.source) {
+            let known = read_source(run, &candidate.source.name).await?;
+            sources.insert(candidate.source.clone(), Arc::new(known));
+        }
+    }
+    let single = run.store.held_rows_of(&run.collection, &single).await?;
+    let row = |candidate: &Candidate| match sources.get(&candidate.source) {
+        Some(known) => known.find(candidate.id.key()?),
+        None => single.get(&candidate.id).copied(),
+    };
+    Ok(chunk.iter().map(row).collect())
+}
+
+async fn read_source(run: &Run, name: &str) -> Result<Known, IngestError> {
+    let start = std::time::Instant::now();
+    let prefix = ImageId::prefix(name);
+    let rows = run.store.held_rows(&run.collection, &prefix).await?;
+    tracing::debug!(source = name, rows = rows.len(), elapsed = ?start.elapsed(), "source read");
+    Ok(Known::new(prefix, rows))
+}
+
+/// Whether nothing can have changed: the same details, size and time, and a
+/// time that has passed (a clock that runs ahead may show it twice).
+fn is_same(row: &HeldRow, job: &Job) -> bool {
+    let candidate = &job.candidate;
+    row.details == job.details
+        && u64::try_from(row.bytes) == Ok(candidate.bytes)
+        && row.modified == candidate.modified
+        && candidate.modified <= now_micros()
+}
+
+fn now_micros() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+async fn send(run: &Run, jobs: Vec<Job>, to_embed: &mpsc::Sender<Job>) {
+    for job in jobs {
+        tokio::time::sleep(until_settled(job.candidate.modified, now_micros())).await;
+        // Workers only go away when the run is over.
+        if to_embed.send(job).await.is_err() {
+            cancel(run, 1);
+        }
+    }
+}
+
+/// How long until a change of the file would show in its time.
+fn until_settled(modified: i64, now: i64) -> Duration {
+    let tick = match modified % 1_000_000 {
+        0 => COARSE_TICK,
+        _ => TICK,
+    };
+    match u64::try_from(now - modified) {
+        Ok(age) => tick.saturating_sub(Duration::from_micros(age)),
+        Err(_) => Duration::ZERO,
     }
 }
 
@@ -93,11 +207,7 @@ fn cancel(run: &Run, pictures: usize) {
     }
 }
 
-fn job(
-    names: Option<&NamesTable>,
-    candidate: Candidate,
-    stored: Option<StoredRecord>,
-) -> Result<Job, Problem> {
+fn job(names: Option<&NamesTable>, candidate: Candidate) -> Result<Job, Problem> {
     let (name, attributes) = names.map_or((None, None), |names| names.lookup(&candidate));
     let display_name = name.map_or_else(|| readable_stem(&candidate.relative), str::to_owned);
     let attributes = attributes.cloned().unwrap_or_default();
@@ -117,9 +227,27 @@ fn job(
         });
     }
     Ok(Job {
+        details: details_hash(&candidate.path_text, &display_name, &attributes),
         candidate,
         display_name,
         attributes,
-        stored,
+        stored: None,
+        known: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn young_files_are_waited_for() {
+        let now = 1_700_000_000_000_000;
+        let wait = |age: i64| until_settled(now - age, now).as_micros();
+        assert_eq!(wait(5_001), 14_999);
+        assert_eq!(wait(20_001), 0);
+        assert_eq!(wait(0), 2_000_000);
+        assert_eq!(wait(1_000_000), 1_000_000);
+        assert_eq!(wait(-70), 0, "from the future: compared by content");
+    }
 }

@@ -1,17 +1,24 @@
 //! Third stage: from bytes to vectors, one thread and one session a worker.
 
+mod copy;
+
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
-use super::plan::Job;
+use copy::{MOST_TWINS, Twin};
+
+use super::plan::{Job, Stored};
+use super::twins::Claim;
 use super::{IngestError, Run};
-use crate::catalog::read_file;
+use crate::catalog::{FileContent, read_file};
 use crate::embed::{BadVector, VisionTower};
-use crate::entity::{Entity, ImageRecord, MetricType, Outcome, Problem, Stage, chain};
+use crate::entity::{Entity, ImageId, ImageRecord, MetricType, Outcome, Problem, Stage, chain};
 use crate::imaging::{Preprocess, decode};
 use crate::model::Vision;
+use crate::store::{HeldRow, content_key};
 
 pub(super) struct Worker {
     run: Arc<Run>,
@@ -20,6 +27,9 @@ pub(super) struct Worker {
     /// Pictures whose tensors lie in `tensors`.
     batch: Vec<ImageRecord>,
     tensors: Vec<f32>,
+    twins: Vec<Twin>,
+    /// Where this thread waits for the collection's answers.
+    waiting: Handle,
 }
 
 impl Worker {
@@ -32,6 +42,8 @@ impl Worker {
             tower,
             batch: Vec::new(),
             tensors,
+            twins: Vec::new(),
+            waiting: Handle::current(),
         }
     }
 
@@ -39,7 +51,7 @@ impl Worker {
     pub(super) fn run(
         mut self,
         jobs: &Mutex<mpsc::Receiver<Job>>,
-        to_write: &mpsc::Sender<Vec<Entity>>,
+        to_write: &mpsc::Sender<Vec<Row>>,
     ) -> Result<(), IngestError> {
         let _guard = self.run.cancel.on_panic();
         let mut fault = None;
@@ -48,109 +60,199 @@ impl Worker {
                 self.run.ended(&Outcome::Cancelled);
                 continue;
             }
-            match self.prepare(job) {
-                Ok(Some(record)) => self.batch.push(record),
-                Ok(None) => {}
-                Err(outcome) => self.run.ended(&outcome),
-            }
-            if self.batch.len() == self.run.pace.batch_images
-                && let Err(error) = self.embed(to_write)
-            {
+            if let Err(error) = self.take(&job, to_write) {
                 // Goes on taking jobs, so that each picture gets its outcome.
                 self.run.cancel.cancel();
                 fault = Some(error);
             }
         }
         let last = self.embed(to_write);
+        let last = last.and_then(|()| self.copy(to_write));
         fault.map_or(last, Err)
     }
 
-    /// Reads, compares, decodes and preprocesses one picture. `None`: it is
-    /// done already.
-    fn prepare(&mut self, job: Job) -> Result<Option<ImageRecord>, Outcome> {
-        let path = &job.candidate.path;
-        let problem = |stage, reason| Problem {
-            path: path.clone(),
-            stage,
+    fn take(&mut self, job: &Job, to_write: &mpsc::Sender<Vec<Row>>) -> Result<(), IngestError> {
+        match self.look(job) {
+            Ok(Next::Nothing) => Ok(()),
+            Ok(Next::Embed(record, bytes)) => self.add(record, &bytes, to_write),
+            Ok(Next::Copy(twin)) => {
+                self.twins.push(twin);
+                if self.twins.len() == MOST_TWINS {
+                    self.copy(to_write)
+                } else {
+                    Ok(())
+                }
+            }
+            Err(outcome) => {
+                self.run.ended(&outcome);
+                Ok(())
+            }
+        }
+    }
+
+    /// Reads one picture, and decides by its content what is to be done.
+    fn look(&mut self, job: &Job) -> Result<Next, Outcome> {
+        let (record, bytes) = self.read(&job.candidate.path, job.candidate.bytes, |file| {
+            ImageRecord {
+                id: job.candidate.id.clone(),
+                path: job.candidate.path_text.clone(),
+                display_name: job.display_name.clone(),
+                content_hash: blake3::hash(&file.bytes).to_hex().to_string(),
+                bytes: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
+                modified: file.modified,
+                attributes: job.attributes.clone(),
+            }
+        })?;
+        let content = content_key(&record.content_hash);
+        if let Some(stored) = &job.stored {
+            if stored.row.content == content {
+                if is_stored(&stored.row, &record, job.details) {
+                    self.run.ended(&Outcome::Unchanged);
+                    return Ok(Next::Nothing);
+                }
+                let from = Some(record.id.clone());
+                return Ok(self.twin(record, from, Outcome::Updated));
+            }
+            if let Some(other) = another_picture(stored, &record) {
+                let reason = format!(
+                    "the collection holds another picture under the same source name and relative path, {other}: give one of the folders a --source name of its own"
+                );
+                return Err(Outcome::Rejected(problem(&record, Stage::Discover, reason)));
+            }
+        }
+        let known = job.known.as_ref();
+        if let Some(from) = known.and_then(|known| known.with_content(content)) {
+            return Ok(self.twin(record, Some(from), Outcome::Moved));
+        }
+        Ok(match self.run.twins.claim(content) {
+            Claim::Mine => Next::Embed(record, bytes),
+            Claim::Pending => self.twin(record, None, Outcome::Moved),
+            Claim::Done(from) => self.twin(record, Some(from), Outcome::Moved),
+        })
+    }
+
+    fn read(
+        &self,
+        path: &Path,
+        bytes: u64,
+        record: impl FnOnce(&FileContent) -> ImageRecord,
+    ) -> Result<(ImageRecord, Vec<u8>), Outcome> {
+        let problem = |reason| Problem {
+            path: path.to_owned(),
+            stage: Stage::Read,
             reason,
         };
         let most = self.run.limits.max_file_bytes;
-        if job.candidate.bytes > most {
-            let bytes = job.candidate.bytes;
+        if bytes > most {
             let reason = format!("the file has {bytes} bytes, --max-file-bytes is {most}");
-            return Err(Outcome::Rejected(problem(Stage::Read, reason)));
+            return Err(Outcome::Rejected(problem(reason)));
         }
-        let bytes = read_file(path, most)
-            .map_err(|error| Outcome::Failed(problem(Stage::Read, error.to_string())))?;
-        let content_hash = blake3::hash(&bytes).to_hex().to_string();
-        if is_stored(&job, &content_hash) {
-            self.run.ended(&Outcome::Unchanged);
-            return Ok(None);
-        }
-        if let Some(other) = another_picture(&job, &content_hash) {
-            let reason = format!(
-                "the collection holds another picture under the same source name and relative path, {other}: give one of the folders a --source name of its own"
-            );
-            return Err(Outcome::Rejected(problem(Stage::Discover, reason)));
-        }
-        let image = decode(&bytes, &self.run.limits)
-            .map_err(|error| Outcome::Rejected(problem(Stage::Decode, chain(&error))))?;
+        let file =
+            read_file(path, most).map_err(|error| Outcome::Failed(problem(error.to_string())))?;
+        Ok((record(&file), file.bytes))
+    }
+
+    /// A row whose vector is somewhere already.
+    fn twin(&self, record: ImageRecord, from: Option<ImageId>, outcome: Outcome) -> Next {
         if self.run.write_nothing {
+            self.run.ended(&outcome);
+            return Next::Nothing;
+        }
+        Next::Copy(Twin {
+            record,
+            from,
+            outcome,
+        })
+    }
+
+    /// Decodes and preprocesses a picture, and embeds the batch once it is full.
+    fn add(
+        &mut self,
+        record: ImageRecord,
+        bytes: &[u8],
+        to_write: &mpsc::Sender<Vec<Row>>,
+    ) -> Result<(), IngestError> {
+        let content = content_key(&record.content_hash);
+        let image = match decode(bytes, &self.run.limits) {
+            Ok(image) => image,
+            Err(error) => {
+                self.run.twins.give_up(content);
+                let problem = problem(&record, Stage::Decode, chain(&error));
+                self.run.ended(&Outcome::Rejected(problem));
+                return Ok(());
+            }
+        };
+        if self.run.write_nothing {
+            self.run.twins.settle(content, &record.id, &[]);
             self.run.ended(&Outcome::Upserted);
-            return Ok(None);
+            return Ok(());
         }
         let place = self.batch.len() * self.preprocess.tensor_len();
         let tensor = &mut self.tensors[place..place + self.preprocess.tensor_len()];
         self.preprocess.write_tensor(&image, tensor);
-        let Job {
-            candidate,
-            display_name,
-            attributes,
-            ..
-        } = job;
-        Ok(Some(ImageRecord {
-            id: candidate.id,
-            path: candidate.path_text,
-            display_name,
-            content_hash,
-            bytes: i64::try_from(bytes.len()).unwrap_or(i64::MAX),
-            modified: candidate.modified,
-            attributes,
-        }))
+        self.batch.push(record);
+        if self.batch.len() == self.run.pace.batch_images {
+            return self.embed(to_write);
+        }
+        Ok(())
     }
 
-    fn embed(&mut self, to_write: &mpsc::Sender<Vec<Entity>>) -> Result<(), IngestError> {
+    fn embed(&mut self, to_write: &mpsc::Sender<Vec<Row>>) -> Result<(), IngestError> {
         let records = std::mem::take(&mut self.batch);
         let used = records.len() * self.preprocess.tensor_len();
         let vectors = match self.tower.embed(&self.tensors[..used], records.len()) {
             Ok(vectors) => vectors,
             Err(error) => {
                 for record in &records {
-                    let problem = embed_problem(record, chain(&error));
+                    self.run.twins.give_up(content_key(&record.content_hash));
+                    let problem = problem(record, Stage::Embed, chain(&error));
                     self.run.ended(&Outcome::Failed(problem));
                 }
                 return Err(error.into());
             }
         };
-        let mut entities = Vec::with_capacity(records.len());
+        let mut rows = Vec::with_capacity(records.len());
         for (record, vector) in records.into_iter().zip(vectors) {
+            let content = content_key(&record.content_hash);
             match vector.and_then(|vector| directed(vector, self.run.metric)) {
-                Ok(embedding) => entities.push(Entity { record, embedding }),
+                Ok(embedding) => {
+                    self.run.twins.settle(content, &record.id, &embedding);
+                    let outcome = Outcome::Upserted;
+                    rows.push((Entity { record, embedding }, outcome));
+                }
                 Err(bad) => {
-                    let problem = embed_problem(&record, format!("its vector {bad}"));
+                    self.run.twins.give_up(content);
+                    let problem = problem(&record, Stage::Embed, format!("its vector {bad}"));
                     self.run.ended(&Outcome::Rejected(problem));
                 }
             }
         }
-        if !entities.is_empty()
-            && let Err(unsent) = to_write.blocking_send(entities)
+        self.send(rows, to_write);
+        Ok(())
+    }
+
+    fn send(&self, rows: Vec<Row>, to_write: &mpsc::Sender<Vec<Row>>) {
+        if !rows.is_empty()
+            && let Err(unsent) = to_write.blocking_send(rows)
         {
             for _ in unsent.0 {
                 self.run.ended(&Outcome::Cancelled);
             }
         }
-        Ok(())
     }
+}
+
+/// A row to write, and what its picture ends as once it is written.
+pub(super) type Row = (Entity, Outcome);
+
+/// What becomes of a picture that was read.
+enum Next {
+    /// It has its outcome.
+    Nothing,
+    /// It is embedded: its row, and its file's bytes.
+    Embed(ImageRecord, Vec<u8>),
+    /// Its vector is somewhere already.
+    Copy(Twin),
 }
 
 fn next(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
@@ -162,21 +264,13 @@ fn next(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 /// Path of the stored picture that this one would overwrite though it is not
 /// the same: other content, at another place that still exists. A folder that
 /// moved leaves nothing behind, and a copy has the same content.
-fn another_picture<'a>(job: &'a Job, content_hash: &str) -> Option<&'a str> {
-    let stored = job.stored.as_ref()?;
-    let elsewhere = stored.path != job.candidate.path_text
-        && stored.content_hash != content_hash
-        && Path::new(&stored.path).exists();
+fn another_picture<'a>(stored: &'a Stored, record: &ImageRecord) -> Option<&'a str> {
+    let elsewhere = stored.path != record.path && Path::new(&stored.path).exists();
     elsewhere.then_some(stored.path.as_str())
 }
 
-fn is_stored(job: &Job, content_hash: &str) -> bool {
-    job.stored.as_ref().is_some_and(|stored| {
-        stored.content_hash == content_hash
-            && stored.path == job.candidate.path_text
-            && stored.display_name == job.display_name
-            && stored.attributes == job.attributes
-    })
+fn is_stored(row: &HeldRow, record: &ImageRecord, details: i64) -> bool {
+    (row.bytes, row.modified, row.details) == (record.bytes, record.modified, details)
 }
 
 /// A vector without a direction has no cosine with any other.
@@ -188,10 +282,10 @@ fn directed(vector: Vec<f32>, metric: MetricType) -> Result<Vec<f32>, BadVector>
     }
 }
 
-fn embed_problem(record: &ImageRecord, reason: String) -> Problem {
+fn problem(record: &ImageRecord, stage: Stage, reason: String) -> Problem {
     Problem {
         path: record.path.clone().into(),
-        stage: Stage::Embed,
+        stage,
         reason,
     }
 }

@@ -6,21 +6,22 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
+use super::worker::Row;
 use super::{IngestError, Run};
 use crate::entity::{Entity, Hint, Outcome, Problem, Stage};
 use crate::store::{StoreError, encoded_bytes};
 
 pub(super) async fn run(
     run: Arc<Run>,
-    mut entities: mpsc::Receiver<Vec<Entity>>,
+    mut rows: mpsc::Receiver<Vec<Row>>,
 ) -> Result<(), IngestError> {
     let _guard = run.cancel.on_panic();
     let mut writer = Writer::new(run);
     loop {
         let received = match writer.due {
-            None => entities.recv().await,
+            None => rows.recv().await,
             Some(due) => {
-                if let Ok(received) = timeout_at(due, entities.recv()).await {
+                if let Ok(received) = timeout_at(due, rows.recv()).await {
                     received
                 } else {
                     writer.flush().await;
@@ -29,7 +30,7 @@ pub(super) async fn run(
             }
         };
         match received {
-            Some(entities) => writer.add(entities).await,
+            Some(rows) => writer.add(rows).await,
             None => break,
         }
     }
@@ -41,6 +42,8 @@ pub(super) async fn run(
 struct Writer {
     run: Arc<Run>,
     batch: Vec<Entity>,
+    /// What the pictures of the batch end as once it is written.
+    outcomes: Vec<Outcome>,
     batch_bytes: usize,
     /// When the batch is sent though it is not full.
     due: Option<Instant>,
@@ -60,6 +63,7 @@ impl Writer {
         Self {
             run,
             batch: Vec::new(),
+            outcomes: Vec::new(),
             batch_bytes: 0,
             due: None,
             in_flight: JoinSet::new(),
@@ -68,14 +72,15 @@ impl Writer {
         }
     }
 
-    async fn add(&mut self, entities: Vec<Entity>) {
-        for entity in entities {
+    async fn add(&mut self, rows: Vec<Row>) {
+        for (entity, outcome) in rows {
             let bytes = encoded_bytes(&entity);
             if self.batch_bytes + bytes > self.run.pace.batch_bytes {
                 self.flush().await;
             }
             self.batch_bytes += bytes;
             self.batch.push(entity);
+            self.outcomes.push(outcome);
         }
         if self.due.is_none() && !self.batch.is_empty() {
             self.due = Some(Instant::now() + self.run.pace.linger);
@@ -87,6 +92,7 @@ impl Writer {
         self.due = None;
         self.batch_bytes = 0;
         let batch = std::mem::take(&mut self.batch);
+        let outcomes = std::mem::take(&mut self.outcomes);
         if batch.is_empty() {
             return;
         }
@@ -102,7 +108,7 @@ impl Writer {
         }
         let run = Arc::clone(&self.run);
         self.in_flight
-            .spawn(async move { write(&run, batch).await });
+            .spawn(async move { write(&run, batch, &outcomes).await });
     }
 
     /// Waits for one upsert; `false` where none is under way.
@@ -118,13 +124,13 @@ impl Writer {
     }
 }
 
-async fn write(run: &Run, batch: Vec<Entity>) -> Result<(), StoreError> {
+async fn write(run: &Run, batch: Vec<Entity>, outcomes: &[Outcome]) -> Result<(), StoreError> {
     let rows = batch.len();
     match run.store.upsert(&run.collection, &batch).await {
         Ok(()) => {
             tracing::debug!(rows, "batch written");
-            for _ in 0..rows {
-                run.ended(&Outcome::Upserted);
+            for outcome in outcomes {
+                run.ended(outcome);
             }
             Ok(())
         }

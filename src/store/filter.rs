@@ -2,11 +2,12 @@
 //! at fault.
 
 use super::error::{Reason, StoreError};
+use crate::entity::ImageId;
 
 /// `field in ["…", "…"]`. Neither Milvus 2.3 nor Lite knows filter templates,
 /// so values are quoted here, as JSON quotes them.
-pub(super) fn any_of<'a>(field: &str, values: impl Iterator<Item = &'a str>) -> String {
-    let quoted: Vec<String> = values.map(quote).collect();
+pub(super) fn any_of(field: &str, ids: &[ImageId]) -> String {
+    let quoted: Vec<String> = ids.iter().map(|id| quote(id.as_str())).collect();
     format!("{field} in [{}]", quoted.join(","))
 }
 
@@ -52,7 +53,10 @@ mod tests {
     #[test]
     fn values_are_quoted() {
         assert_eq!(
-            any_of("id", ["a", "b\"c\\"].into_iter()),
+            any_of(
+                "id",
+                &["a", "b\"c\\"].map(|id| ImageId::from_stored(id.to_owned()))
+            ),
             r#"id in ["a","b\"c\\"]"#
         );
     }

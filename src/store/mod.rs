@@ -10,17 +10,20 @@
 //! request may be sent again after a fault whose outcome is unknown.
 
 mod collection;
+mod columns;
 mod connect;
 mod error;
 mod filter;
-mod read;
 mod retry;
+mod rows;
 mod schema;
+mod search;
 mod write;
 
 pub use collection::{Collection, Index, LOAD_LIMIT, ModelMark};
 pub use connect::{Server, Store};
 pub use error::{Reason, StoreError};
-pub use read::{StoredRecord, VectorQuery};
+pub use rows::{ContentKey, HeldRow, HeldVector, content_key};
 pub use schema::{MAX_JSON_BYTES, MAX_TEXT_BYTES};
+pub use search::VectorQuery;
 pub use write::encoded_bytes;

@@ -20,6 +20,8 @@ pub(super) const CONTENT_HASH: &str = "content_hash";
 pub(super) const BYTES: &str = "bytes";
 /// Modification time.
 pub(super) const MODIFIED: &str = "modified";
+/// Hash of path, display name and attributes.
+pub(super) const DETAILS_HASH: &str = "details_hash";
 /// Further columns of the names table.
 pub(super) const ATTRIBUTES: &str = "attributes";
 /// The vector.
@@ -180,6 +182,7 @@ mod tests {
                 CONTENT_HASH,
                 BYTES,
                 MODIFIED,
+                DETAILS_HASH,
                 ATTRIBUTES,
                 EMBEDDING
             ]

@@ -1,6 +1,6 @@
 //! Writing rows: columns out of entities, one upsert a batch.
 
-use milvus::proto::milvus::UpsertRequest;
+use milvus::proto::milvus::{DeleteRequest, UpsertRequest};
 use milvus::proto::schema::field_data::Field;
 use milvus::proto::schema::scalar_field::Data;
 use milvus::proto::schema::{
@@ -10,13 +10,16 @@ use milvus::proto::schema::{
 
 use super::connect::Store;
 use super::error::StoreError;
+use super::filter;
 use super::retry::with_retry;
-use super::schema::{ATTRIBUTES, BYTES, CONTENT_HASH, DISPLAY_NAME, EMBEDDING, ID, MODIFIED, PATH};
-use crate::entity::{Attributes, Entity, ImageRecord};
+use super::schema::{
+    ATTRIBUTES, BYTES, CONTENT_HASH, DETAILS_HASH, DISPLAY_NAME, EMBEDDING, ID, MODIFIED, PATH,
+};
+use crate::entity::{Attributes, Entity, ImageId, ImageRecord};
 
 /// Bytes that a row takes in a request beside its texts and its vector: the
-/// tags and lengths of eight fields and two 64-bit numbers, rounded up.
-const ROW_OVERHEAD_BYTES: usize = 96;
+/// tags and lengths of nine fields and three 64-bit numbers, rounded up.
+const ROW_OVERHEAD_BYTES: usize = 108;
 
 /// Bytes that an entity takes in an upsert, at most.
 pub fn encoded_bytes(entity: &Entity) -> usize {
@@ -76,6 +79,28 @@ impl Store {
     }
 }
 
+impl Store {
+    /// Deletes the rows of `ids`, all that share one; ids that the collection
+    /// does not hold are none the less gone.
+    ///
+    /// # Errors
+    /// The server refused.
+    pub async fn delete_rows(&self, collection: &str, ids: &[ImageId]) -> Result<(), StoreError> {
+        const OPERATION: &str = "delete rows";
+        let request = DeleteRequest {
+            collection_name: collection.to_owned(),
+            expr: filter::any_of(ID, ids),
+            ..Default::default()
+        };
+        let reply = self
+            .call(OPERATION, request, |mut stub, request| async move {
+                stub.delete(request).await
+            })
+            .await?;
+        self.check(OPERATION, reply.status.as_ref())
+    }
+}
+
 fn columns(entities: &[Entity]) -> Vec<FieldData> {
     let texts = |name, text: fn(&ImageRecord) -> &str| {
         let data = entities
@@ -103,6 +128,7 @@ fn columns(entities: &[Entity]) -> Vec<FieldData> {
         texts(CONTENT_HASH, |record| &record.content_hash),
         numbers(BYTES, |record| record.bytes),
         numbers(MODIFIED, |record| record.modified),
+        numbers(DETAILS_HASH, ImageRecord::details),
         scalars(
             ATTRIBUTES,
             DataType::Json,
@@ -145,7 +171,6 @@ fn vectors(entities: &[Entity]) -> FieldData {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::entity::ImageId;
     use prost::Message;
 
     #[test]

@@ -105,7 +105,11 @@ fn copy_gallery(to: &Path) -> Vec<PathBuf> {
                     let relative = path.strip_prefix(gallery()).unwrap();
                     let place = to.join(copy.to_string()).join(relative);
                     std::fs::create_dir_all(place.parent().unwrap()).unwrap();
-                    std::fs::copy(&path, &place).unwrap();
+                    // Each copy is a picture of its own: one with the same
+                    // content would not be embedded. Decoders stop before this.
+                    let mut bytes = std::fs::read(&path).unwrap();
+                    bytes.push(u8::try_from(copy).unwrap());
+                    std::fs::write(&place, bytes).unwrap();
                     copied.push(place);
                 }
             }

@@ -89,8 +89,8 @@ on_both_servers! {
         let mut keys: Vec<&String> = first.as_object().unwrap().keys().collect();
         keys.sort();
         let mut exactly = [
-            "version", "collection", "model", "discovered", "upserted", "unchanged",
-            "rejected", "failed", "cancelled", "elapsed_seconds",
+            "version", "collection", "model", "discovered", "upserted", "moved", "updated", "unchanged",
+            "rejected", "failed", "cancelled", "pruned", "elapsed_seconds",
         ];
         exactly.sort_unstable();
         assert_eq!(keys, exactly);

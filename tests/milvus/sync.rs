@@ -6,6 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use milvus_image_search::entity::ImageId;
+
 use crate::servers::{Collection, Server, block_on};
 use crate::support::{gallery, ingest, repo, search};
 
@@ -24,10 +26,18 @@ fn run(server: &Server, collection: &Collection, more: &str, folder: &Path) -> V
     let summary = ran.json();
     let bad = summary["rejected"].as_u64().unwrap() + summary["failed"].as_u64().unwrap();
     assert_eq!(ran.code, Some(if bad > 0 { 3 } else { 0 }), "{ran:?}");
-    let sum: u64 = ["upserted", "unchanged", "rejected", "failed", "cancelled"]
-        .iter()
-        .map(|key| summary[key].as_u64().unwrap())
-        .sum();
+    let sum: u64 = [
+        "upserted",
+        "moved",
+        "updated",
+        "unchanged",
+        "rejected",
+        "failed",
+        "cancelled",
+    ]
+    .iter()
+    .map(|key| summary[key].as_u64().unwrap())
+    .sum();
     assert_eq!(summary["discovered"].as_u64().unwrap(), sum);
     summary
 }
@@ -69,11 +79,118 @@ on_both_servers! {
         assert_eq!(hits(server, &collection, &one)[0]["display_name"], "red handbag 1");
         fs::write(&table, "file,title,price\nred_handbag-1,Bag of the Year,12.5\n").unwrap();
         let names = format!("--names {}", table.display());
-        assert_eq!(run(server, &collection, &names, dir.path())["upserted"], 1);
+        assert_eq!(run(server, &collection, &names, dir.path())["updated"], 1);
         let hit = &hits(server, &collection, &one)[0];
         assert_eq!(hit["display_name"], "Bag of the Year");
         assert_eq!(hit["attributes"], serde_json::json!({"price": 12.5}));
         assert_eq!(run(server, &collection, &names, dir.path())["unchanged"], 1);
+    }
+
+    /// Moved, renamed, shifted by one, swapped, or there twice: no picture is
+    /// embedded again, and each name keeps its own vector.
+    fn vectors_follow_their_pictures(server: &Server) {
+        let collection = server.collection("moved");
+        let dir = tempfile::tempdir().unwrap();
+        let shop = dir.path().join("a/shop");
+        let mut names: Vec<_> = fs::read_dir(gallery().join("objects")).unwrap()
+            .map(|entry| entry.unwrap().path()).collect();
+        names.sort();
+        for (number, picture) in names.iter().enumerate() {
+            copy(picture.to_str().unwrap(), &shop.join(format!("{number:03}.webp")));
+        }
+        let count = names.len();
+        let summary = run(server, &collection, "", &shop);
+        let different = summary["upserted"].as_u64().unwrap();
+        assert_eq!(different + summary["moved"].as_u64().unwrap(), count as u64);
+        assert_eq!(run(server, &collection, "", &shop)["unchanged"], count);
+
+        // The root moves: paths change, nothing else.
+        fs::create_dir_all(dir.path().join("b")).unwrap();
+        let moved = dir.path().join("b/shop");
+        fs::rename(&shop, &moved).unwrap();
+        let shop = moved;
+        assert_eq!(run(server, &collection, "", &shop)["updated"], count);
+
+        // One is put in front: each takes the name of the one after it.
+        for number in (0..count).rev() {
+            let at = |number: usize| shop.join(format!("{number:03}.webp"));
+            fs::rename(at(number), at(number + 1)).unwrap();
+        }
+        let summary = run(server, &collection, "", &shop);
+        assert_eq!((&summary["upserted"], &summary["moved"]), (&0.into(), &count.into()), "{summary}");
+        // Two change places, one goes into a folder, one is there twice.
+        let at = |name: &str| shop.join(name);
+        fs::rename(at("001.webp"), at("x")).unwrap();
+        fs::rename(at("002.webp"), at("001.webp")).unwrap();
+        fs::rename(at("x"), at("002.webp")).unwrap();
+        fs::create_dir(at("sub")).unwrap();
+        fs::rename(at("003.webp"), at("sub/003.webp")).unwrap();
+        fs::copy(at("004.webp"), at("copy.webp")).unwrap();
+        let summary = run(server, &collection, "", &shop);
+        assert_eq!((&summary["upserted"], &summary["moved"]), (&0.into(), &4.into()), "{summary}");
+        assert_eq!(run(server, &collection, "", &shop)["unchanged"], count + 1);
+        // Each row's vector is the one of its own picture.
+        let fresh = server.collection("fresh");
+        run(server, &fresh, "", &shop);
+        let stale = ["000.webp", "003.webp"].map(|name| ImageId::new("shop", name));
+        let (kept, fresh) = block_on(async {
+            let store = server.store().await;
+            let rows = store.held_rows(&collection.name, &ImageId::prefix("shop")).await.unwrap();
+            let ids = rows.iter().map(|row| ImageId::from_key(&ImageId::prefix("shop"), row.key));
+            let ids: Vec<ImageId> = ids.collect();
+            let kept = store.held_vectors(&collection.name, &ids).await.unwrap();
+            (kept, store.held_vectors(&fresh.name, &ids).await.unwrap())
+        });
+        assert_eq!(fresh.len(), count + 1);
+        assert_eq!(kept.len(), fresh.len() + stale.len());
+        for (id, row) in &fresh {
+            let held = &kept[id];
+            assert_eq!((&held.path, &held.content_hash), (&row.path, &row.content_hash));
+            let cosine: f32 = held.embedding.iter().zip(&row.embedding).map(|(a, b)| a * b).sum();
+            assert!(cosine > 0.9999, "{}: {cosine}", row.path);
+        }
+    }
+
+    fn what_is_gone_is_pruned_and_nothing_else(server: &Server) {
+        let collection = server.collection("prune");
+        let dir = tempfile::tempdir().unwrap();
+        let (shop, other) = (dir.path().join("shop"), dir.path().join("other"));
+        for number in 0..20 {
+            copy("objects/red-handbag.webp", &shop.join(format!("{number}.webp")));
+        }
+        copy("objects/blue-cap.webp", &other.join("1.webp"));
+        run(server, &collection, "", &shop);
+        run(server, &collection, "", &other);
+        for number in 0..2 {
+            fs::remove_file(shop.join(format!("{number}.webp"))).unwrap();
+        }
+        assert_eq!(run(server, &collection, "", &shop)["pruned"], 0, "only when asked");
+        assert_eq!(run(server, &collection, "--prune --dry-run", &shop)["pruned"], 2);
+        assert_eq!(run(server, &collection, "--prune", &shop)["pruned"], 2);
+        assert_eq!(run(server, &collection, "--prune", &shop)["pruned"], 0);
+        let rows = |source: &str| block_on(async {
+            server.store().await.count_rows(&collection.name, &ImageId::prefix(source)).await.unwrap()
+        });
+        assert_eq!((rows("shop"), rows("other")), (18, 1));
+
+        let refused = |folder: &Path| {
+            let run = ingest().args("--model lit-b0 --prune --quiet --collection").args(&collection.name).arg(folder);
+            server.run(run).run().expect_code(1).stderr
+        };
+        for number in 2..5 {
+            fs::remove_file(shop.join(format!("{number}.webp"))).unwrap();
+        }
+        let said = refused(&shop);
+        assert!(said.contains("3 of 18 rows of the source `shop` would go"), "{said}");
+        assert!(said.contains("--prune-limit 17"), "{said}");
+        assert_eq!(run(server, &collection, "--prune --prune-limit 17", &shop)["pruned"], 3);
+        // A disk that is not there, or is there and empty.
+        fs::rename(&shop, dir.path().join("away")).unwrap();
+        let said = refused(&shop);
+        assert!(said.contains("its disk is mounted"), "{said}");
+        fs::create_dir(&shop).unwrap();
+        assert!(refused(&shop).contains("no picture was found"));
+        assert_eq!((rows("shop"), rows("other")), (15, 1));
     }
 
     fn a_dry_run_writes_nothing(server: &Server) {
@@ -178,7 +295,7 @@ on_both_servers! {
         assert_eq!(hits(server, &collection, &new.join("1.webp")).len(), 2);
         // A folder that moved leaves nothing behind: its row follows it.
         fs::rename(&old, dir.path().join("images")).unwrap();
-        assert_eq!(run(server, &collection, "", &dir.path().join("images"))["upserted"], 1);
+        assert_eq!(run(server, &collection, "", &dir.path().join("images"))["updated"], 1);
         assert_eq!(hits(server, &collection, &new.join("1.webp")).len(), 2);
     }
 

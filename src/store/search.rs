@@ -1,23 +1,20 @@
-//! Reading rows and searching.
-
-use std::collections::HashMap;
+//! Searching.
 
 use milvus::proto::common::{
     ConsistencyLevel, DslType, PlaceholderGroup, PlaceholderType, PlaceholderValue,
 };
-use milvus::proto::milvus::{QueryRequest, SearchRequest, search_request};
-use milvus::proto::schema::field_data::Field;
+use milvus::proto::milvus::{SearchRequest, search_request};
+use milvus::proto::schema::SearchResultData;
 use milvus::proto::schema::i_ds::IdField;
-use milvus::proto::schema::scalar_field::Data;
-use milvus::proto::schema::{FieldData, SearchResultData};
 use prost::Message;
 
 use super::collection::Index;
+use super::columns::Columns;
 use super::connect::Store;
 use super::error::{StoreError, code};
 use super::filter;
-use super::schema::{ATTRIBUTES, CONTENT_HASH, DISPLAY_NAME, EMBEDDING, ID, PATH, pair};
-use crate::entity::{Attributes, Hit, ImageId};
+use super::schema::{ATTRIBUTES, DISPLAY_NAME, EMBEDDING, PATH, pair};
+use crate::entity::{Hit, ImageId};
 
 /// Candidates that an HNSW search looks at, at least. Milvus wants no less
 /// than the limit; 64 gives recall above 0.95 on real embeddings with M 16.
@@ -28,19 +25,6 @@ const MAX_EF: usize = 32_768;
 
 /// Inverted lists that an IVF search looks at.
 const NPROBE: usize = 16;
-
-/// What the collection holds of a picture, to tell whether it changed.
-#[derive(Debug, Clone, PartialEq)]
-pub struct StoredRecord {
-    /// Absolute path at the time of ingest.
-    pub path: String,
-    /// Name shown to people.
-    pub display_name: String,
-    /// BLAKE3 of the file's bytes.
-    pub content_hash: String,
-    /// Further columns of the names table.
-    pub attributes: Attributes,
-}
 
 /// One nearest-neighbour question.
 #[derive(Debug, Clone)]
@@ -54,58 +38,6 @@ pub struct VectorQuery {
 }
 
 impl Store {
-    /// What the collection holds of `ids`, at Strong consistency; ids that it
-    /// does not hold are absent.
-    ///
-    /// # Errors
-    /// The collection is missing or not loaded, or the server failed.
-    pub async fn stored_records(
-        &self,
-        collection: &str,
-        ids: &[ImageId],
-    ) -> Result<HashMap<ImageId, StoredRecord>, StoreError> {
-        const OPERATION: &str = "read rows";
-        if ids.is_empty() {
-            return Ok(HashMap::new());
-        }
-        let request = QueryRequest {
-            collection_name: collection.to_owned(),
-            expr: filter::any_of(ID, ids.iter().map(ImageId::as_str)),
-            output_fields: [ID, PATH, DISPLAY_NAME, CONTENT_HASH, ATTRIBUTES]
-                .map(str::to_owned)
-                .to_vec(),
-            consistency_level: ConsistencyLevel::Strong as i32,
-            ..Default::default()
-        };
-        let reply = self
-            .call(OPERATION, request, |mut stub, request| async move {
-                stub.query(request).await
-            })
-            .await?;
-        self.check(OPERATION, reply.status.as_ref())
-            .map_err(|error| named(error, collection))?;
-        let columns = Columns {
-            operation: OPERATION,
-            fields: &reply.fields_data,
-        };
-        // An empty answer may come without columns.
-        if columns.fields.iter().all(|field| field.field.is_none()) {
-            return Ok(HashMap::new());
-        }
-        let ids = columns.texts(ID)?;
-        (0..ids.len())
-            .map(|row| {
-                let record = StoredRecord {
-                    path: columns.text(PATH, row)?,
-                    display_name: columns.text(DISPLAY_NAME, row)?,
-                    content_hash: columns.text(CONTENT_HASH, row)?,
-                    attributes: columns.object(ATTRIBUTES, row)?,
-                };
-                Ok((ImageId::from_stored(ids[row].clone()), record))
-            })
-            .collect()
-    }
-
     /// The nearest rows, best first, at Strong consistency.
     ///
     /// # Errors
@@ -194,7 +126,7 @@ fn search_request(
 }
 
 /// Gives the codes that concern a collection their name.
-fn named(error: StoreError, collection: &str) -> StoreError {
+pub(super) fn named(error: StoreError, collection: &str) -> StoreError {
     match error {
         StoreError::Server {
             code: code::COLLECTION_NOT_LOADED,
@@ -249,54 +181,4 @@ fn hits(results: &SearchResultData) -> Result<Vec<Hit>, StoreError> {
             })
         })
         .collect()
-}
-
-/// The columns of a reply, by name.
-struct Columns<'a> {
-    operation: &'static str,
-    fields: &'a [FieldData],
-}
-
-impl Columns<'_> {
-    fn data(&self, name: &str) -> Result<&Data, StoreError> {
-        let field = self.fields.iter().find(|field| field.field_name == name);
-        match field.and_then(|field| field.field.as_ref()) {
-            Some(Field::Scalars(scalars)) => scalars.data.as_ref(),
-            _ => None,
-        }
-        .ok_or(self.malformed("a field is missing"))
-    }
-
-    fn texts(&self, name: &str) -> Result<&[String], StoreError> {
-        match self.data(name)? {
-            Data::StringData(texts) => Ok(&texts.data),
-            _ => Err(self.malformed("a text field holds something else")),
-        }
-    }
-
-    fn text(&self, name: &str, row: usize) -> Result<String, StoreError> {
-        let text = self.texts(name)?.get(row);
-        text.cloned().ok_or(self.malformed("a row is missing"))
-    }
-
-    fn object(&self, name: &str, row: usize) -> Result<Attributes, StoreError> {
-        let Data::JsonData(json) = self.data(name)? else {
-            return Err(self.malformed("a JSON field holds something else"));
-        };
-        let bytes = json
-            .data
-            .get(row)
-            .ok_or(self.malformed("a row is missing"))?;
-        if bytes.is_empty() {
-            return Ok(Attributes::new());
-        }
-        serde_json::from_slice(bytes).map_err(|_| self.malformed("a JSON field is no object"))
-    }
-
-    fn malformed(&self, what: &'static str) -> StoreError {
-        StoreError::Malformed {
-            operation: self.operation,
-            what,
-        }
-    }
 }

@@ -1,0 +1,121 @@
+//! After the last stage: rows whose pictures are gone.
+//!
+//! Only rows of sources that were walked whole, and only what is surely gone:
+//! an offline disk, an unreadable folder or a wrong path must not empty a
+//! collection.
+
+use std::path::Path;
+
+use super::known::Known;
+use super::plan::Sources;
+use super::{IngestError, Run};
+use crate::entity::ImageId;
+
+/// Rows in one delete: 1,000 ids are a filter of 48 KB.
+const ROWS_AT_ONCE: usize = 1000;
+
+/// How much may go.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Prune {
+    /// Most rows of a source that are deleted, in percent.
+    pub limit_percent: f64,
+}
+
+/// Why nothing was deleted.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum PruneRefusal {
+    /// What could not be looked at may well be there.
+    #[error("nothing was pruned: {0} entries could not be looked at")]
+    Unseen(u64),
+    /// Nothing at all was found.
+    #[error("nothing was pruned: no picture was found")]
+    Empty,
+    /// More would go than was allowed.
+    #[error(
+        "nothing was pruned: {gone} of {rows} rows of the source `{source_name}` would go, more than {limit_percent} %"
+    )]
+    TooMany {
+        /// The source.
+        source_name: String,
+        /// Rows whose pictures are gone.
+        gone: usize,
+        /// Rows of the source.
+        rows: usize,
+        /// Most that may go.
+        limit_percent: f64,
+    },
+}
+
+impl crate::entity::Hint for PruneRefusal {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Unseen(_) => "see what failed above, and run the same command again".to_owned(),
+            Self::Empty => {
+                "check that the folder is the right one, and that its disk is mounted".to_owned()
+            }
+            Self::TooMany { gone, rows, .. } => {
+                #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
+                let percent = (*gone as f64 * 100.0 / *rows as f64).ceil();
+                format!(
+                    "look at `--prune --dry-run`; if all of them are to go, pass --prune-limit {percent}"
+                )
+            }
+        })
+    }
+}
+
+/// Deletes the rows of `sources` whose pictures are gone, and returns how many
+/// they were. All sources are looked at before the first row goes.
+pub(super) async fn run(run: &Run, prune: Prune, sources: &Sources) -> Result<u64, IngestError> {
+    let unseen = run.ledger.unseen();
+    if unseen > 0 {
+        return Err(PruneRefusal::Unseen(unseen).into());
+    }
+    if run.ledger.is_empty() {
+        return Err(PruneRefusal::Empty.into());
+    }
+    let mut all = Vec::new();
+    for (source, known) in sources {
+        let gone = gone(run, known).await?;
+        #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+        let too_many = gone.len() as f64 * 100.0 > prune.limit_percent * known.len() as f64;
+        if too_many {
+            let refusal = PruneRefusal::TooMany {
+                source_name: source.name.to_string(),
+                gone: gone.len(),
+                rows: known.len(),
+                limit_percent: prune.limit_percent,
+            };
+            if !run.write_nothing {
+                return Err(refusal.into());
+            }
+            run.observer.note(&refusal.to_string());
+        }
+        all.extend(gone);
+    }
+    for (_, path) in all.iter().filter(|_| run.write_nothing) {
+        run.observer.note(&format!("would be pruned: {path}"));
+    }
+    let ids: Vec<ImageId> = all.into_iter().map(|(id, _)| id).collect();
+    if !run.write_nothing {
+        for ids in ids.chunks(ROWS_AT_ONCE) {
+            run.store.delete_rows(&run.collection, ids).await?;
+        }
+    }
+    Ok(ids.len() as u64)
+}
+
+/// Rows whose picture this run did not find, and whose file is not where it
+/// was. A file that is there and no picture any more keeps its row: it may be
+/// half a copy.
+async fn gone(run: &Run, known: &Known) -> Result<Vec<(ImageId, String)>, IngestError> {
+    let missing: Vec<ImageId> = known.missing().collect();
+    let mut gone = Vec::new();
+    for ids in missing.chunks(ROWS_AT_ONCE) {
+        let paths = run.store.held_paths(&run.collection, ids).await?;
+        let lost = |(_, path): &(ImageId, String)| !Path::new(path).exists();
+        gone.extend(paths.into_iter().filter(lost));
+    }
+    gone.sort_unstable_by(|(_, one), (_, other)| one.cmp(other));
+    Ok(gone)
+}
