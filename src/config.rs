@@ -49,6 +49,10 @@ pub struct Connection {
     pub request_timeout: Duration,
     /// Longest time that a request is tried again after transient faults.
     pub retry_deadline: Duration,
+    /// Longest wait before the second try; doubles with each.
+    pub retry_first_wait: Duration,
+    /// Longest wait between two tries.
+    pub retry_max_wait: Duration,
 }
 
 /// Vector index of a collection that we create.
@@ -167,6 +171,8 @@ mod tests {
             connect_timeout: Duration::from_secs(1),
             request_timeout: Duration::from_secs(1),
             retry_deadline: Duration::from_secs(1),
+            retry_first_wait: Duration::from_secs(1),
+            retry_max_wait: Duration::from_secs(1),
         };
         let shown = format!("{connection:?}");
         assert!(!shown.contains("Milvus"), "{shown}");

@@ -19,15 +19,16 @@ use super::terminal::{self, complain, tell};
 use crate::catalog::{Entries, NamesOptions, NamesTable, Roots};
 use crate::config::ImageLimits;
 use crate::embed::Runtime;
-use crate::ingest::{Cancel, Ingest, Pace, Pictures, Prune, Report, Target};
+use crate::ingest::{Cancel, Ingest, Observer, Pace, Pictures, Prune, Report, Target};
 use crate::model::Model;
-use crate::store::{ModelMark, Store};
+use crate::store::{ModelMark, Store, Watch};
 
 /// The model where nothing says otherwise.
 const DEFAULT_MODEL: &str = "clip-vit-b-32";
 
-/// How long transient faults of the server are waited out.
-const RETRY: Duration = Duration::from_secs(60);
+/// How long transient faults of the server are waited out: a run of hours
+/// survives a restart or an upgrade of the server.
+const RETRY: Duration = Duration::from_secs(3600);
 
 /// Runs the command.
 pub fn main() -> ExitCode {
@@ -52,8 +53,13 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
     };
     let model_name = ready.mark.model.clone();
     let names_facts = names.as_ref().map(ingest_report::NamesFacts::new);
+    let cancel = Cancel::default();
+    let observer = Arc::new(Progress::start(args.common.quiet, args.rejects.as_deref())?);
+    let store = store.with_watch(Arc::new(Waiting {
+        cancel: cancel.clone(),
+        progress: Arc::clone(&observer),
+    }));
     let ingest = ready.open(&args.pace, store)?;
-    let progress = Progress::start(args.common.quiet, args.rejects.as_deref())?;
     let pictures = Pictures {
         entries,
         roots: settings.roots,
@@ -63,10 +69,8 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
             max_pixels: args.pace.max_pixels,
         },
     };
-    let cancel = Cancel::default();
     cancel_on_signal(cancel.clone());
     let collection = settings.target.collection.clone();
-    let observer = Arc::new(progress);
     let report = ingest
         .run(
             settings.target,
@@ -110,6 +114,26 @@ fn exit(report: Report) -> Exit {
         None if counts.cancelled > 0 || report.interrupted => Exit::Interrupted,
         None if counts.rejected + counts.failed > 0 => Exit::Incomplete,
         None => Exit::Done,
+    }
+}
+
+/// Tells of outages, which an interrupted run does not wait out.
+struct Waiting {
+    cancel: Cancel,
+    progress: Arc<Progress>,
+}
+
+impl Watch for Waiting {
+    fn gives_up(&self) -> bool {
+        self.cancel.is_cancelled()
+    }
+
+    fn paused(&self, message: &str) {
+        self.progress.note(message);
+    }
+
+    fn resumed(&self, message: &str) {
+        self.progress.note(message);
     }
 }
 

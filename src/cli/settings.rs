@@ -52,9 +52,18 @@ pub(super) struct MilvusArgs {
     timeout: Option<u64>,
 
     /// How long a request is tried again after transient faults, in seconds
-    /// [default: 60 for ingest, 10 for search]
+    /// [default: 3600 for ingest, 10 for search]
     #[arg(long, env = "MILVUS_RETRY_FOR", value_name = "SECONDS")]
     retry_for: Option<u64>,
+
+    /// Longest wait before a request is tried a second time, in milliseconds;
+    /// it doubles with each try, and each wait is drawn below it [default: 100]
+    #[arg(long, env = "MILVUS_RETRY_FIRST_WAIT", value_name = "MS", value_parser = clap::value_parser!(u64).range(1..))]
+    retry_first_wait: Option<u64>,
+
+    /// Longest wait between two tries, in seconds [default: 10]
+    #[arg(long, env = "MILVUS_RETRY_MAX_WAIT", value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    retry_max_wait: Option<u64>,
 }
 
 /// Where models and settings are.
@@ -87,6 +96,8 @@ pub(super) struct File {
     tls_ca: Option<PathBuf>,
     timeout: Option<u64>,
     retry_for: Option<u64>,
+    retry_first_wait: Option<u64>,
+    retry_max_wait: Option<u64>,
     models_dir: Option<PathBuf>,
     pub(super) collection: Option<String>,
     pub(super) model: Option<String>,
@@ -155,6 +166,8 @@ impl MilvusArgs {
     ) -> Result<Connection, Failure> {
         let timeout = self.timeout.or(file.timeout).unwrap_or(60).max(1);
         let retry = self.retry_for.or(file.retry_for);
+        let first_wait = self.retry_first_wait.or(file.retry_first_wait);
+        let max_wait = self.retry_max_wait.or(file.retry_max_wait);
         Ok(Connection {
             uri: self
                 .uri
@@ -167,6 +180,8 @@ impl MilvusArgs {
             connect_timeout: CONNECT_TIMEOUT,
             request_timeout: Duration::from_secs(timeout),
             retry_deadline: retry.map_or(default_retry, Duration::from_secs),
+            retry_first_wait: Duration::from_millis(first_wait.unwrap_or(100).max(1)),
+            retry_max_wait: Duration::from_secs(max_wait.unwrap_or(10).max(1)),
         })
     }
 

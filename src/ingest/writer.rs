@@ -1,5 +1,6 @@
 //! Last stage: batches of rows into Milvus.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
@@ -8,8 +9,8 @@ use tokio::time::{Instant, timeout_at};
 
 use super::worker::Row;
 use super::{IngestError, Run};
-use crate::entity::{Entity, Hint, Outcome, Problem, Stage};
-use crate::store::{StoreError, encoded_bytes};
+use crate::entity::{Entity, Outcome, Problem, Stage};
+use crate::store::{StoreError, Upserted, encoded_bytes};
 
 pub(super) async fn run(
     run: Arc<Run>,
@@ -126,24 +127,30 @@ impl Writer {
 
 async fn write(run: &Run, batch: Vec<Entity>, outcomes: &[Outcome]) -> Result<(), StoreError> {
     let rows = batch.len();
-    match run.store.upsert(&run.collection, &batch).await {
-        Ok(()) => {
-            tracing::debug!(rows, "batch written");
-            for outcome in outcomes {
-                run.ended(outcome);
-            }
-            Ok(())
-        }
-        Err(error) => {
-            for entity in batch {
-                run.ended(&Outcome::Failed(Problem {
-                    path: entity.record.path.into(),
-                    stage: Stage::Upsert,
-                    reason: error.to_string(),
-                }));
-            }
-            tracing::debug!(rows, hint = error.hint(), "batch given up");
-            Err(error)
-        }
+    let Upserted { faults, fatal } = run.store.upsert(&run.collection, &batch).await;
+    tracing::debug!(rows, unwritten = faults.len(), "batch ended");
+    let unwritten: HashSet<usize> = faults.iter().map(|fault| fault.row).collect();
+    let written = outcomes.iter().enumerate();
+    for (_, outcome) in written.filter(|(row, _)| !unwritten.contains(row)) {
+        run.ended(outcome);
+    }
+    // Somebody stopped the run while it waited for the server: what it did not
+    // take is left for the next run.
+    let stopped = run.cancel.is_cancelled();
+    let left = stopped && fatal.as_ref().is_some_and(StoreError::is_retryable);
+    for fault in faults {
+        run.ended(&if left {
+            Outcome::Cancelled
+        } else {
+            Outcome::Failed(Problem {
+                path: batch[fault.row].record.path.clone().into(),
+                stage: Stage::Upsert,
+                reason: fault.reason,
+            })
+        });
+    }
+    match fatal {
+        Some(error) if !left => Err(error),
+        _ => Ok(()),
     }
 }

@@ -1,9 +1,10 @@
 //! The connection: address, TLS, token, database, and what the server is.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
-use milvus::proto::common::{ClientInfo, Status};
+use milvus::proto::common::ClientInfo;
 use milvus::proto::milvus::milvus_service_client::MilvusServiceClient;
 use milvus::proto::milvus::{ConnectRequest, GetVersionRequest};
 use tonic::metadata::{Ascii, MetadataValue};
@@ -11,8 +12,9 @@ use tonic::service::Interceptor;
 use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
-use super::error::{Reason, StoreError, code};
-use super::retry::{Retry, with_retry};
+use super::error::{Reason, StoreError};
+use super::retry::Retry;
+use super::watch::{Health, Watch};
 use crate::config::Connection;
 
 /// Largest reply that is accepted. The SDK's client stops at 4 MiB, which
@@ -43,6 +45,7 @@ pub struct Store {
     pub(super) database: Option<String>,
     pub(super) request_timeout: Duration,
     pub(super) retry: Retry,
+    pub(super) health: Health,
     server: Server,
 }
 
@@ -94,16 +97,28 @@ impl Store {
             database: connection.database.clone(),
             request_timeout: connection.request_timeout,
             // A wrong address is found at once; only later faults are waited out.
-            retry: Retry::until(Duration::ZERO),
+            retry: Retry::NEVER,
+            health: Health::new(&connection.uri),
             server: Server {
                 version: String::new(),
                 lite: false,
             },
         };
         store.server = store.identify().await?;
-        store.retry = Retry::until(connection.retry_deadline);
+        store.retry = Retry {
+            first_wait: connection.retry_first_wait,
+            max_wait: connection.retry_max_wait,
+            deadline: connection.retry_deadline,
+        };
         tracing::debug!(uri = store.uri, server = ?store.server, "connected");
         Ok(store)
+    }
+
+    /// Tells `watch` of long outages, and lets it end the waiting.
+    #[must_use]
+    pub fn with_watch(mut self, watch: Arc<dyn Watch>) -> Self {
+        self.health = self.health.watched_by(watch);
+        self
     }
 
     /// What answers.
@@ -171,97 +186,6 @@ impl Store {
             StoreError::Transport { source, .. } => StoreError::NotMilvus { uri, source },
             other => other,
         }
-    }
-
-    /// Sends a request that may be sent twice, until it succeeds, fails for
-    /// good, or the deadline for retries passes.
-    pub(super) async fn call<Q: Clone, R, F>(
-        &self,
-        operation: &'static str,
-        request: Q,
-        send: impl Fn(Stub, Q) -> F,
-    ) -> Result<R, StoreError>
-    where
-        F: Future<Output = Result<tonic::Response<R>, tonic::Status>>,
-    {
-        with_retry(self.retry, || {
-            self.call_once(operation, send(self.stub.clone(), request.clone()))
-        })
-        .await
-    }
-
-    /// Sends a request once, within the time that one answer may take.
-    pub(super) async fn call_once<R>(
-        &self,
-        operation: &'static str,
-        sent: impl Future<Output = Result<tonic::Response<R>, tonic::Status>>,
-    ) -> Result<R, StoreError> {
-        match tokio::time::timeout(self.request_timeout, sent).await {
-            Ok(Ok(reply)) => Ok(reply.into_inner()),
-            Ok(Err(status)) => Err(self.transport_error(operation, &status)),
-            Err(_) => Err(too_late(operation, self.request_timeout)),
-        }
-    }
-
-    pub(super) fn transport_error(
-        &self,
-        operation: &'static str,
-        status: &tonic::Status,
-    ) -> StoreError {
-        let source = match std::error::Error::source(status) {
-            Some(cause) => Reason::innermost(cause),
-            None => Reason::new(status.message()),
-        };
-        match status.code() {
-            tonic::Code::Unauthenticated => StoreError::Unauthenticated {
-                uri: self.uri.clone(),
-                token_given: self.token_given,
-                source,
-            },
-            tonic::Code::PermissionDenied => StoreError::PermissionDenied { operation, source },
-            code => StoreError::Transport {
-                operation,
-                code,
-                source,
-            },
-        }
-    }
-
-    /// Turns a status that is not OK into an error.
-    pub(super) fn check(
-        &self,
-        operation: &'static str,
-        status: Option<&Status>,
-    ) -> Result<(), StoreError> {
-        let status = status.ok_or(StoreError::Malformed {
-            operation,
-            what: "it has no status",
-        })?;
-        #[expect(deprecated, reason = "servers before 2.3 set nothing else")]
-        let legacy = status.error_code;
-        if status.code == 0 && legacy == 0 {
-            return Ok(());
-        }
-        let source = Reason::new(status.reason.clone());
-        Err(match status.code {
-            code::DATABASE_NOT_FOUND => StoreError::DatabaseMissing {
-                database: self
-                    .database
-                    .clone()
-                    .unwrap_or_else(|| "default".to_owned()),
-                source,
-            },
-            _ => StoreError::Server {
-                operation,
-                code: if status.code == 0 {
-                    legacy
-                } else {
-                    status.code
-                },
-                retriable: status.retriable,
-                source,
-            },
-        })
     }
 }
 

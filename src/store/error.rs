@@ -158,6 +158,8 @@ pub enum StoreError {
         written: i64,
         /// Rows that were sent.
         sent: usize,
+        /// Which were not written, counted from 0.
+        rows: Vec<usize>,
     },
     /// The server refused.
     #[error("Milvus could not {operation} (code {code})")]
@@ -204,6 +206,11 @@ impl Reason {
         Self(words.join(" "))
     }
 
+    /// The message.
+    pub(super) fn as_str(&self) -> &str {
+        &self.0
+    }
+
     /// The innermost cause of an error: outer ones mostly repeat it.
     pub(super) fn innermost(error: &dyn std::error::Error) -> Self {
         let mut innermost = error;
@@ -211,28 +218,6 @@ impl Reason {
             innermost = source;
         }
         Self::new(innermost.to_string())
-    }
-}
-
-impl StoreError {
-    /// Whether the same request may succeed when it is sent again.
-    pub fn is_retryable(&self) -> bool {
-        match self {
-            Self::Server {
-                code, retriable, ..
-            } => *retriable || matches!(*code, code::RATE_LIMIT | code::SERVICE_QUOTA),
-            Self::Transport { code, .. } => matches!(
-                code,
-                tonic::Code::Unavailable
-                    | tonic::Code::Aborted
-                    | tonic::Code::Cancelled
-                    | tonic::Code::DeadlineExceeded
-                    | tonic::Code::Internal
-                    | tonic::Code::Unknown
-            ),
-            Self::Unreachable { .. } | Self::PartialWrite { .. } => true,
-            _ => false,
-        }
     }
 }
 

@@ -3,12 +3,14 @@
 //! One gRPC channel and one stub, the SDK's generated one, serve every request.
 //! The SDK's own client is not used: it caps replies at 4 MiB, never replays an
 //! upsert, and would be a second connection with a second kind of error. Around
-//! the stub stand one retry policy (`retry.rs`), one error type ([`StoreError`])
+//! the stub stand one table of what to do about each fault (`verdict.rs`), one
+//! retry policy (`retry.rs`), one error type ([`StoreError`])
 //! and no SDK type in any signature.
 //!
 //! Reads and writes are idempotent, since keys are deterministic; so every
 //! request may be sent again after a fault whose outcome is unknown.
 
+mod call;
 mod collection;
 mod columns;
 mod connect;
@@ -18,6 +20,8 @@ mod retry;
 mod rows;
 mod schema;
 mod search;
+mod verdict;
+mod watch;
 mod write;
 
 pub use collection::{Collection, Index, LOAD_LIMIT, ModelMark};
@@ -26,4 +30,5 @@ pub use error::{Reason, StoreError};
 pub use rows::{ContentKey, HeldRow, HeldVector, content_key};
 pub use schema::{MAX_JSON_BYTES, MAX_TEXT_BYTES};
 pub use search::VectorQuery;
-pub use write::encoded_bytes;
+pub use watch::Watch;
+pub use write::{RowFault, Upserted, encoded_bytes};

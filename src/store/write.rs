@@ -9,17 +9,20 @@ use milvus::proto::schema::{
 };
 
 use super::connect::Store;
-use super::error::StoreError;
+use super::error::{StoreError, code};
 use super::filter;
-use super::retry::with_retry;
 use super::schema::{
     ATTRIBUTES, BYTES, CONTENT_HASH, DETAILS_HASH, DISPLAY_NAME, EMBEDDING, ID, MODIFIED, PATH,
 };
+use super::verdict::Verdict;
 use crate::entity::{Attributes, Entity, ImageId, ImageRecord};
 
 /// Bytes that a row takes in a request beside its texts and its vector: the
 /// tags and lengths of nine fields and three 64-bit numbers, rounded up.
 const ROW_OVERHEAD_BYTES: usize = 108;
+
+/// Times that a row is sent which the server refuses while it takes others.
+const PART_TRIES: usize = 5;
 
 /// Bytes that an entity takes in an upsert, at most.
 pub fn encoded_bytes(entity: &Entity) -> usize {
@@ -37,45 +40,149 @@ pub(super) fn json_bytes(attributes: &Attributes) -> Vec<u8> {
     serde_json::to_vec(attributes).expect("a map of texts to JSON is JSON; this is a bug")
 }
 
+/// A row that was not written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RowFault {
+    /// Its place in the batch, from 0.
+    pub row: usize,
+    /// Why.
+    pub reason: String,
+}
+
+/// What became of a batch: every row that is not among the faults is written.
+#[must_use]
+#[derive(Debug, Default)]
+pub struct Upserted {
+    /// Rows that were not written.
+    pub faults: Vec<RowFault>,
+    /// What kept the server from taking any more, if anything did; the rows
+    /// that it concerns are among the faults.
+    pub fatal: Option<StoreError>,
+}
+
 impl Store {
     /// Writes rows, replacing those with the same id. Ids must not repeat in
     /// `entities`. Sent again after a transient fault: the keys are
-    /// deterministic, so a row that was written already is written anew.
-    ///
-    /// # Errors
-    /// The server refused, or did not acknowledge every row.
+    /// deterministic, so a row that was written already is written anew. What
+    /// is too large for one message goes in halves.
     ///
     /// # Panics
     /// With more rows than 32 bits count.
-    pub async fn upsert(&self, collection: &str, entities: &[Entity]) -> Result<(), StoreError> {
-        const OPERATION: &str = "write a batch";
-        if entities.is_empty() {
+    pub async fn upsert(&self, collection: &str, entities: &[Entity]) -> Upserted {
+        let mut upserted = Upserted::default();
+        let mut parts: Vec<Vec<usize>> = vec![(0..entities.len()).collect()];
+        while let Some(part) = parts.pop() {
+            let lost = |rows: Vec<usize>, reason: String| {
+                rows.into_iter().map(move |row| RowFault {
+                    row,
+                    reason: reason.clone(),
+                })
+            };
+            if let Some(error) = &upserted.fatal {
+                upserted.faults.extend(lost(part, error.to_string()));
+                continue;
+            }
+            let Err((rows, error)) = self.write_part(collection, entities, part).await else {
+                continue;
+            };
+            match error.verdict() {
+                Verdict::Split if rows.len() > 1 => {
+                    tracing::debug!(rows = rows.len(), "too large for one message: halved");
+                    let (first, second) = rows.split_at(rows.len() / 2);
+                    parts.extend([second.to_vec(), first.to_vec()]);
+                }
+                Verdict::Split => {
+                    let bytes: usize = rows.iter().map(|row| encoded_bytes(&entities[*row])).sum();
+                    let reason =
+                        format!("its row takes {bytes} bytes, more than Milvus takes in a message");
+                    upserted.faults.extend(lost(rows, reason));
+                }
+                Verdict::RetryPart(_) => {
+                    let reason = format!("Milvus refused its row {PART_TRIES} times");
+                    upserted.faults.extend(lost(rows, reason));
+                }
+                Verdict::Retry | Verdict::Pause | Verdict::Stop => {
+                    upserted.faults.extend(lost(rows, error.to_string()));
+                    upserted.fatal = Some(error);
+                }
+            }
+        }
+        upserted
+    }
+
+    /// Writes some rows of a batch in one message; on failure, says which of
+    /// them are not written.
+    async fn write_part(
+        &self,
+        collection: &str,
+        entities: &[Entity],
+        mut rows: Vec<usize>,
+    ) -> Result<(), (Vec<usize>, StoreError)> {
+        if rows.is_empty() {
             return Ok(());
         }
-        let sent = entities.len();
-        let request = UpsertRequest {
-            collection_name: collection.to_owned(),
-            fields_data: columns(entities),
-            num_rows: u32::try_from(sent).expect("a batch is bounded by bytes; this is a bug"),
-            ..Default::default()
-        };
-        with_retry(self.retry, || async {
-            let (mut stub, request) = (self.stub.clone(), request.clone());
-            let reply = self.call_once(OPERATION, stub.upsert(request)).await?;
-            self.check(OPERATION, reply.status.as_ref())?;
-            // A batch can fail in part under a status that says OK.
-            let written = if reply.err_index.is_empty() {
-                reply.upsert_cnt
-            } else {
-                reply.upsert_cnt - i64::try_from(reply.err_index.len()).unwrap_or(i64::MAX)
+        let mut tries = self.tries();
+        let mut refusals = 0;
+        let mut request = upsert_request(collection, entities, &rows);
+        loop {
+            let error = match self.upsert_once(collection, request.clone()).await {
+                Ok(()) => {
+                    tries.succeeded();
+                    return Ok(());
+                }
+                Err(error) => error,
             };
-            if usize::try_from(written) == Ok(sent) {
-                Ok(())
-            } else {
-                Err(StoreError::PartialWrite { written, sent })
+            if let Verdict::RetryPart(refused) = error.verdict() {
+                rows = refused.into_iter().map(|place| rows[place]).collect();
+                request = upsert_request(collection, entities, &rows);
+                refusals += 1;
+                if refusals == PART_TRIES {
+                    return Err((rows, error));
+                }
             }
+            if let Err(error) = tries.wait(error).await {
+                return Err((rows, error));
+            }
+        }
+    }
+
+    async fn upsert_once(
+        &self,
+        collection: &str,
+        request: UpsertRequest,
+    ) -> Result<(), StoreError> {
+        const OPERATION: &str = "write a batch";
+        let sent = request.num_rows as usize;
+        let mut stub = self.stub.clone();
+        let reply = self.call_once(OPERATION, stub.upsert(request)).await?;
+        self.check(OPERATION, reply.status.as_ref())
+            .map_err(|error| match error {
+                StoreError::Server {
+                    code: code::COLLECTION_NOT_FOUND,
+                    ..
+                } => StoreError::CollectionMissing {
+                    collection: collection.to_owned(),
+                    known: Vec::new(),
+                },
+                other => other,
+            })?;
+        // A batch can fail in part under a status that says OK.
+        let mut rows: Vec<usize> = reply.err_index.iter().map(|row| *row as usize).collect();
+        rows.retain(|row| *row < sent);
+        rows.sort_unstable();
+        rows.dedup();
+        if rows.is_empty() && usize::try_from(reply.upsert_cnt) != Ok(sent) {
+            // It does not say which.
+            rows = (0..sent).collect();
+        }
+        if rows.is_empty() {
+            return Ok(());
+        }
+        Err(StoreError::PartialWrite {
+            written: reply.upsert_cnt,
+            sent,
+            rows,
         })
-        .await
     }
 }
 
@@ -101,7 +208,17 @@ impl Store {
     }
 }
 
-fn columns(entities: &[Entity]) -> Vec<FieldData> {
+fn upsert_request(collection: &str, entities: &[Entity], rows: &[usize]) -> UpsertRequest {
+    let entities: Vec<&Entity> = rows.iter().map(|row| &entities[*row]).collect();
+    UpsertRequest {
+        collection_name: collection.to_owned(),
+        fields_data: columns(&entities),
+        num_rows: u32::try_from(rows.len()).expect("a batch is bounded by bytes; this is a bug"),
+        ..Default::default()
+    }
+}
+
+fn columns(entities: &[&Entity]) -> Vec<FieldData> {
     let texts = |name, text: fn(&ImageRecord) -> &str| {
         let data = entities
             .iter()
@@ -150,7 +267,7 @@ fn scalars(name: &str, data_type: DataType, data: Data) -> FieldData {
     }
 }
 
-fn vectors(entities: &[Entity]) -> FieldData {
+fn vectors(entities: &[&Entity]) -> FieldData {
     let dimension = entities.first().map_or(0, |entity| entity.embedding.len());
     let mut data = Vec::with_capacity(dimension * entities.len());
     for entity in entities {
@@ -190,7 +307,7 @@ mod tests {
         let entities: Vec<Entity> = (0..50).map(entity).collect();
         let estimate: usize = entities.iter().map(encoded_bytes).sum();
         let request = UpsertRequest {
-            fields_data: columns(&entities),
+            fields_data: columns(&entities.iter().collect::<Vec<_>>()),
             ..Default::default()
         };
         let encoded = request.encoded_len();

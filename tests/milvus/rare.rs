@@ -52,7 +52,8 @@ on_both_servers! {
             store.create_collection(name, DIMENSION, &mark).await.unwrap();
             let rows: Vec<Entity> = (0..ROWS).map(row).collect();
             for batch in rows.chunks(1000) {
-                store.upsert(name, batch).await.unwrap();
+                let upserted = store.upsert(name, batch).await;
+                assert!(upserted.fatal.is_none() && upserted.faults.is_empty());
             }
             // Lite builds the graph of what was flushed; the rest it compares one by one.
             collection.flush().await;

@@ -58,6 +58,8 @@ impl Server {
             connect_timeout: Duration::from_secs(10),
             request_timeout: Duration::from_secs(60),
             retry_deadline: Duration::from_secs(10),
+            retry_first_wait: Duration::from_millis(100),
+            retry_max_wait: Duration::from_secs(10),
         }
     }
 
