@@ -53,7 +53,7 @@ environment() { # name, requirements...
 
 case $suite in
   unit)
-    cargo test --locked --lib --test it
+    cargo test --locked --lib --test it --test faults
     ;;
   model)
     deploy/onnxruntime.sh

@@ -1,0 +1,184 @@
+//! One fault a test: exit code, ledger, rows, and what standard error says.
+
+use std::collections::BTreeMap;
+
+use crate::fake::Fault;
+use crate::scene::{ROW_BYTES, Scene, counts_of};
+
+fn counts(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
+    of.iter()
+        .map(|(name, n)| ((*name).to_owned(), *n))
+        .collect()
+}
+
+/// `fault` hits the second and the third upsert of five, and is overcome.
+#[track_caller]
+fn is_overcome(fault: &Fault) {
+    let scene = Scene::new(10);
+    let faults = [None, Some(fault.clone()), Some(fault.clone())];
+    scene.milvus.schedule("upsert", faults);
+    let ran = scene.ingest().args("--timeout 1").run();
+    scene.expect_all(&ran);
+    assert_eq!(scene.milvus.calls("upsert"), 7, "{}", ran.text(&[]));
+    assert_eq!(ran.stderr.matches("error").count(), 0, "{}", ran.text(&[]));
+}
+
+/// `fault` hits the second upsert of five, and ends the run.
+#[track_caller]
+fn ends_the_run(fault: Fault, says: &[&str]) -> Scene {
+    let scene = Scene::new(10);
+    scene.milvus.schedule("upsert", [None, Some(fault)]);
+    let ran = scene.ingest().run().expect_code(1);
+    let counts = counts_of(&ran);
+    assert_eq!(counts["upserted"], 2, "{counts:?}");
+    assert_eq!(counts["failed"], 2, "{counts:?}");
+    for words in says {
+        assert!(ran.stderr.contains(words), "{}", ran.text(&[]));
+    }
+    scene
+}
+
+#[test]
+fn an_undisturbed_run_writes_all_and_a_second_nothing() {
+    let scene = Scene::new(10);
+    scene.expect_all(&scene.ingest().run());
+    assert_eq!(scene.milvus.calls("upsert"), 5);
+    let ran = scene.ingest().run().expect_code(0);
+    assert_eq!(counts_of(&ran), counts(&[("unchanged", 10)]));
+    assert_eq!(scene.milvus.calls("upsert"), 5);
+}
+
+#[test]
+fn an_unavailable_server_is_asked_again() {
+    is_overcome(&Fault::Unavailable);
+}
+
+#[test]
+fn a_rate_limit_is_waited_out() {
+    is_overcome(&Fault::RateLimit);
+}
+
+#[test]
+fn a_connection_cut_before_the_write_is_made_again() {
+    is_overcome(&Fault::CutBefore);
+}
+
+#[test]
+fn a_connection_cut_after_the_write_writes_no_row_twice() {
+    is_overcome(&Fault::CutAfter);
+}
+
+#[test]
+fn a_write_that_nobody_answers_is_sent_again() {
+    is_overcome(&Fault::Unanswered);
+}
+
+#[test]
+fn rows_that_were_left_out_are_sent_again() {
+    is_overcome(&Fault::Partial(vec![0]));
+}
+
+#[test]
+fn a_quota_pauses_the_run_and_says_so_once() {
+    let scene = Scene::new(10);
+    let faults = [None, Some(Fault::Quota), Some(Fault::Quota)];
+    scene.milvus.schedule("upsert", faults);
+    let ran = scene.ingest().args("--retry-max-wait 1").run();
+    scene.expect_all(&ran);
+    let uri = scene.milvus.uri();
+    let paused =
+        format!("Milvus at {uri} takes nothing now (quota exceeded: disk full): waiting, up to ");
+    assert_eq!(ran.stderr.matches(&paused).count(), 1, "{}", ran.stderr);
+    let resumed = format!("Milvus at {uri} answers again: going on");
+    assert_eq!(ran.stderr.matches(&resumed).count(), 1, "{}", ran.stderr);
+}
+
+#[test]
+fn a_row_that_is_never_taken_fails_alone() {
+    let scene = Scene::new(10);
+    scene.milvus.refuses("picture-03");
+    let ran = scene.ingest().run().expect_code(3);
+    assert_eq!(counts_of(&ran), counts(&[("failed", 1), ("upserted", 9)]));
+    assert!(
+        ran.stderr
+            .contains("picture-03.png: upsert: Milvus refused its row 5 times"),
+        "{}",
+        ran.stderr
+    );
+    assert!(!scene.rows().contains_key("picture-03.png"));
+}
+
+#[test]
+fn a_batch_that_is_too_large_goes_in_halves() {
+    let scene = Scene::new(10);
+    scene.milvus.takes_at_most(2 * ROW_BYTES);
+    let ran = scene.ingest_in_batches(10).run();
+    scene.expect_all(&ran);
+}
+
+#[test]
+fn rows_that_are_too_large_fail_alone() {
+    let scene = Scene::new(4);
+    scene.milvus.takes_at_most(ROW_BYTES / 2);
+    let ran = scene.ingest().run().expect_code(3);
+    assert_eq!(counts_of(&ran), counts(&[("failed", 4)]));
+    assert!(
+        ran.stderr.contains("more than Milvus takes in a message"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn an_expired_token_ends_the_run() {
+    let scene = ends_the_run(
+        Fault::Expired,
+        &[
+            "to answer without a token",
+            "the token has expired",
+            "MILVUS_TOKEN",
+        ],
+    );
+    assert_eq!(scene.rows().len(), 2);
+}
+
+#[test]
+fn a_collection_that_is_dropped_ends_the_run() {
+    let scene = ends_the_run(Fault::Dropped, &["there is no collection `pictures`"]);
+    assert_eq!(scene.rows().len(), 0);
+    // The next run begins anew.
+    let ran = scene.ingest().run();
+    scene.expect_all(&ran);
+}
+
+#[test]
+fn a_collection_that_is_altered_ends_the_run() {
+    let scene = ends_the_run(Fault::Altered, &["the schema does not match"]);
+    assert_eq!(scene.rows().len(), 2);
+    let ran = scene.ingest().run().expect_code(0);
+    assert_eq!(
+        counts_of(&ran),
+        counts(&[("unchanged", 2), ("upserted", 8)])
+    );
+    scene.expect_rows();
+}
+
+#[test]
+fn faults_while_the_collection_is_read_are_overcome() {
+    let scene = Scene::new(10);
+    let faults = [Fault::RateLimit, Fault::CutBefore, Fault::Unavailable];
+    scene.milvus.schedule("query", faults.map(Some));
+    scene.expect_all(&scene.ingest().run());
+    assert!(scene.milvus.calls("query") >= 4);
+}
+
+#[test]
+fn an_answer_of_a_hundred_megabytes_is_read() {
+    let scene = Scene::new(10);
+    scene.expect_all(&scene.ingest().run());
+    scene
+        .milvus
+        .schedule("query", [Some(Fault::Large(100 << 20))]);
+    let ran = scene.ingest().run().expect_code(0);
+    assert_eq!(counts_of(&ran), counts(&[("unchanged", 10)]));
+}

@@ -1,0 +1,14 @@
+//! The real `ingest` against a Milvus that fails on purpose, in ways that no
+//! real server can be driven into. Needs no server and no model's files.
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+#[path = "../support/mod.rs"]
+#[expect(dead_code, unreachable_pub, reason = "shared by several suites")]
+mod support;
+
+mod fake;
+mod faults;
+mod outages;
+mod random;
+mod relay;
+mod scene;
