@@ -19,6 +19,13 @@ pub enum IngestError {
     Prune(#[from] PruneRefusal),
 }
 
+impl IngestError {
+    /// Whether it is only that nobody waits for the server any more.
+    pub(super) fn is_impatience(&self, cancelled: bool) -> bool {
+        cancelled && matches!(self, Self::Store(error) if error.is_retryable())
+    }
+}
+
 impl Hint for IngestError {
     fn hint(&self) -> Option<String> {
         match self {

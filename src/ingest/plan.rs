@@ -76,9 +76,11 @@ pub(super) async fn run(
             Ok(jobs) => send(&run, jobs, &to_embed).await,
             Err(error) => {
                 // Goes on taking chunks, so that each picture gets its outcome.
+                if !error.is_impatience(run.cancel.is_cancelled()) {
+                    fault = Some(error);
+                }
                 run.cancel.cancel();
                 cancel(&run, pictures);
-                fault = Some(error);
             }
         }
     }

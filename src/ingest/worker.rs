@@ -62,12 +62,17 @@ impl Worker {
             }
             if let Err(error) = self.take(&job, to_write) {
                 // Goes on taking jobs, so that each picture gets its outcome.
+                if !error.is_impatience(self.run.cancel.is_cancelled()) {
+                    fault = Some(error);
+                }
                 self.run.cancel.cancel();
-                fault = Some(error);
             }
         }
         let last = self.embed(to_write);
-        let last = last.and_then(|()| self.copy(to_write));
+        let last = match last.and_then(|()| self.copy(to_write)) {
+            Err(error) if error.is_impatience(self.run.cancel.is_cancelled()) => Ok(()),
+            last => last,
+        };
         fault.map_or(last, Err)
     }
 
