@@ -125,15 +125,19 @@ pub struct ImageLimits {
     /// Most pixels (width x height), taken from the header before any
     /// allocation.
     pub max_pixels: u64,
+    /// Longest time that decoding a picture may take.
+    pub max_decode: Duration,
 }
 
 impl Default for ImageLimits {
-    /// 256 MiB a file, 200 megapixels: above any camera's pictures, below what
-    /// hurts a machine (200 megapixels are 800 MB as RGBA).
+    /// 256 MiB a file, 200 megapixels, a minute: above any camera's pictures,
+    /// below what hurts a machine (200 megapixels are 800 MB as RGBA, and take
+    /// seconds).
     fn default() -> Self {
         Self {
             max_file_bytes: 256 << 20,
             max_pixels: 200_000_000,
+            max_decode: Duration::from_secs(60),
         }
     }
 }

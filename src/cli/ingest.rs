@@ -67,6 +67,7 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
         limits: ImageLimits {
             max_file_bytes: args.pace.max_file_bytes,
             max_pixels: args.pace.max_pixels,
+            max_decode: Duration::from_secs(args.pace.max_decode_seconds),
         },
     };
     cancel_on_signal(cancel.clone());

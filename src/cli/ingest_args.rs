@@ -184,6 +184,10 @@ pub(super) struct PaceArgs {
     /// Most pixels (width x height) of a picture
     #[arg(long, value_name = "PIXELS", default_value_t = ImageLimits::default().max_pixels)]
     pub(super) max_pixels: u64,
+
+    /// Longest time that decoding a picture may take, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = ImageLimits::default().max_decode.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub(super) max_decode_seconds: u64,
 }
 
 fn percent(text: &str) -> Result<f64, String> {

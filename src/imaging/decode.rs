@@ -2,13 +2,13 @@
 
 use std::cell::Cell;
 use std::fmt;
-use std::io::Cursor;
 use std::panic::{self, UnwindSafe};
 
 use image::codecs::{bmp, gif, png, tiff, webp};
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError, Limits};
 
+use super::deadline::{Deadline, TimedReader};
 use super::error::{DecodeError, Report};
 use super::{colour, complete, jpeg, orient};
 use crate::catalog::Format;
@@ -56,7 +56,13 @@ pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<RgbImage, DecodeErro
         return Err(DecodeError::Empty);
     }
     let format = Format::of(bytes).ok_or(DecodeError::UnknownFormat)?;
-    guard(format, || decode_as(format, bytes, limits))
+    let deadline = Deadline::after(limits.max_decode);
+    let image = guard(format, || decode_as(format, bytes, limits, deadline));
+    if deadline.has_passed() {
+        let seconds = limits.max_decode.as_secs();
+        return Err(DecodeError::TooSlow { format, seconds });
+    }
+    image
 }
 
 /// Turns a decoder's panic into an error. (Four of 1,543 hostile files made the
@@ -81,11 +87,16 @@ pub fn is_decoding() -> bool {
     DECODING.get()
 }
 
-fn decode_as(format: Format, bytes: &[u8], limits: &ImageLimits) -> Result<RgbImage, DecodeError> {
-    let reader = Cursor::new(bytes);
+fn decode_as(
+    format: Format,
+    bytes: &[u8],
+    limits: &ImageLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
+    let reader = TimedReader::new(bytes, deadline);
     let task = Task { format, limits };
     match format {
-        Format::Jpeg => jpeg::decode(bytes, limits),
+        Format::Jpeg => jpeg::decode(bytes, limits, deadline),
         Format::Png => {
             // The only decoder that takes its cap when it is made.
             let (width, height) = png_size(bytes).ok_or(DecodeError::Truncated { format })?;

@@ -44,6 +44,14 @@ pub enum DecodeError {
         /// What the file is.
         format: Format,
     },
+    /// The decoder was not done in time.
+    #[error("decoding the {} takes longer than {seconds} s", name(*.format))]
+    TooSlow {
+        /// What the file is.
+        format: Format,
+        /// Most seconds allowed.
+        seconds: u64,
+    },
     /// The header says zero pixels.
     #[error("the picture has no pixels ({width} x {height})")]
     NoPixels {
@@ -126,6 +134,10 @@ impl Hint for DecodeError {
                 "convert it to JPEG or to 8-bit PNG".to_owned()
             }
             Self::TooLong { .. } => "cut it into parts, or make it smaller".to_owned(),
+            Self::TooSlow { seconds, .. } => format!(
+                "pass `--max-decode-seconds {}` if the machine is slow, or save the picture anew",
+                seconds.max(&1) * 10
+            ),
             Self::TooMuchMemory { .. } | Self::NoPixels { .. } => return None,
         })
     }

@@ -14,6 +14,9 @@
 
 mod colour;
 mod complete;
+#[cfg(test)]
+mod corpus;
+mod deadline;
 mod decode;
 mod error;
 #[cfg(test)]

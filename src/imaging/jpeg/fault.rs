@@ -5,6 +5,8 @@
 pub(super) enum Fault {
     /// The bytes end before the picture does.
     Truncated,
+    /// The deadline has passed.
+    Late,
     /// Valid, but of a process of ITU T.81 that is not decoded.
     Unsupported(String),
     /// Not what ITU T.81 prescribes.

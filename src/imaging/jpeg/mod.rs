@@ -38,6 +38,7 @@ use image::metadata::Orientation;
 
 use self::fault::Fault;
 use self::picture::Picture;
+use super::deadline::Deadline;
 use super::decode::{RgbImage, check_size};
 use super::error::{DecodeError, Report};
 use super::{complete, orient};
@@ -48,7 +49,11 @@ use crate::config::ImageLimits;
 ///
 /// CMYK and YCCK become RGB without a profile, by Pillow's formula, on inks
 /// stored inverted, as Adobe writes and Pillow reads them.
-pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<RgbImage, DecodeError> {
+pub(super) fn decode(
+    bytes: &[u8],
+    limits: &ImageLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
     if !complete::jpeg_has_end(bytes) {
         let format = Format::Jpeg;
         return Err(DecodeError::Truncated { format });
@@ -60,7 +65,7 @@ pub(super) fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<RgbImage, Dec
     check_size(width, height, limits)?;
     let orientation =
         Orientation::from_exif_chunk(picture.exif()).unwrap_or(Orientation::NoTransforms);
-    let pixels = picture.pixels().map_err(named)?;
+    let pixels = picture.pixels(deadline).map_err(named)?;
     let image = RgbImage {
         width,
         height,
@@ -73,7 +78,8 @@ fn named(fault: Fault) -> DecodeError {
     let format = Format::Jpeg;
     let report = |reason: String| Report::new(&reason);
     match fault {
-        Fault::Truncated => DecodeError::Truncated { format },
+        // The caller says how late.
+        Fault::Truncated | Fault::Late => DecodeError::Truncated { format },
         Fault::Unsupported(reason) => DecodeError::Unsupported {
             format,
             source: report(reason),

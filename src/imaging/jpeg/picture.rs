@@ -1,5 +1,6 @@
 //! From the first marker to the last pixel.
 
+use super::super::deadline::Deadline;
 use super::colour::Colours;
 use super::fault::Fault;
 use super::frame::{Frame, Scan};
@@ -55,13 +56,13 @@ impl<'a> Picture<'a> {
     }
 
     /// Decodes the picture, which has pixels, to three bytes each.
-    pub(super) fn pixels(self) -> Result<Vec<u8>, Fault> {
+    pub(super) fn pixels(self, deadline: Deadline) -> Result<Vec<u8>, Fault> {
         let mut pixels = vec![0; 3 * self.frame.width * self.frame.height];
         if !self.frame.is_progressive && self.first_scan.parts.len() == self.frame.components.len()
         {
             self.at_once(&mut pixels)?;
         } else {
-            self.in_scans(&mut pixels)?;
+            self.in_scans(&mut pixels, deadline)?;
         }
         Ok(pixels)
     }
@@ -79,7 +80,7 @@ impl<'a> Picture<'a> {
 
     /// In scans of some components, or of some bits of the coefficients: these
     /// are kept, at two bytes each, until all are there.
-    fn in_scans(mut self, pixels: &mut [u8]) -> Result<(), Fault> {
+    fn in_scans(mut self, pixels: &mut [u8], deadline: Deadline) -> Result<(), Fault> {
         let frame = self.frame;
         let mut progress = Progress::new(&frame);
         let mut planes: Vec<Plane> = frame
@@ -95,6 +96,9 @@ impl<'a> Picture<'a> {
         for count in 1.. {
             if count > MAX_SCANS {
                 return Err(Fault::malformed(format!("more than {MAX_SCANS} scans")));
+            }
+            if deadline.has_passed() {
+                return Err(Fault::Late);
             }
             progress.begin(&scan, &frame, &self.tables)?;
             let source = (self.markers.bytes, self.markers.at);

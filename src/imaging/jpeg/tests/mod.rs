@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
+use super::super::deadline::Deadline;
 use super::super::fixtures::{bytes, manifest, number};
 use super::fault::Fault;
 use super::picture::Picture;
@@ -18,7 +19,7 @@ fn pixels(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
     if !(1..=MAX_PIXELS).contains(&(width * height)) {
         return Err(Fault::unsupported("not here"));
     }
-    picture.pixels()
+    picture.pixels(Deadline::after(Duration::from_secs(60)))
 }
 
 fn fixture(file: &str) -> Vec<u8> {
