@@ -61,13 +61,13 @@ fn shrink<const FROM: usize, const TO: usize>(
 }
 
 /// The nearest eight-bit value of a sixteen-bit one in the machine's order.
-fn eight(bytes: [u8; 2]) -> u8 {
+pub(super) fn eight(bytes: [u8; 2]) -> u8 {
     let value = u32::from(u16::from_ne_bytes(bytes));
     u8::try_from((value + 128) / 257).expect("65535 + 128 over 257 is 255; this is a bug")
 }
 
 /// `value` with opacity `alpha` on white, rounded as Pillow's `BLEND` does.
-fn on_white(value: u8, alpha: u8) -> u8 {
+pub(super) fn on_white(value: u8, alpha: u8) -> u8 {
     let (value, alpha) = (u32::from(value), u32::from(alpha));
     let sum = value * alpha + 255 * (255 - alpha) + 128;
     u8::try_from(((sum >> 8) + sum) >> 8).expect("a mean of two bytes is a byte; this is a bug")

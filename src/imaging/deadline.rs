@@ -81,7 +81,7 @@ mod tests {
     #[test]
     fn reading_ends_with_the_time() {
         let mut whole = Vec::new();
-        let bytes = [7; 100_000];
+        let bytes = vec![7; 100_000];
         let long = Deadline::after(Duration::from_secs(3600));
         let read = TimedReader::new(&bytes, long).read_to_end(&mut whole);
         assert_eq!(read.unwrap(), 100_000);

@@ -4,13 +4,13 @@ use std::cell::Cell;
 use std::fmt;
 use std::panic::{self, UnwindSafe};
 
-use image::codecs::{bmp, gif, png, tiff, webp};
+use image::codecs::{bmp, gif, png, webp};
 use image::metadata::Orientation;
 use image::{ImageDecoder, ImageError, Limits};
 
 use super::deadline::{Deadline, TimedReader};
 use super::error::{DecodeError, Report};
-use super::{colour, complete, jpeg, orient};
+use super::{bitmap, colour, complete, jpeg, orient, tiff};
 use crate::catalog::Format;
 use crate::config::ImageLimits;
 
@@ -21,7 +21,7 @@ const MAX_SIDE: u32 = 65_535;
 
 /// What a decoder may take beside the pixels: tables, metadata, colour
 /// profiles, one row of the output.
-const OVERHEAD_BYTES: u64 = 64 << 20;
+pub(super) const OVERHEAD_BYTES: u64 = 64 << 20;
 
 /// Widest pixel that a decoder gives: RGBA of 16 bits a sample.
 const MAX_PIXEL_BYTES: u64 = 8;
@@ -108,8 +108,19 @@ fn decode_as(
         }
         Format::WebP => task.run(webp::WebPDecoder::new(reader)),
         Format::Gif => task.run(gif::GifDecoder::new(reader)),
-        Format::Bmp => task.run(bmp::BmpDecoder::new(reader)),
-        Format::Tiff => task.run(tiff::TiffDecoder::new(reader)),
+        Format::Bmp => match bitmap::rewritten(bytes) {
+            None => task.run(bmp::BmpDecoder::new(reader)),
+            Some((copy, is_flipped)) => {
+                let reader = TimedReader::new(&copy, deadline);
+                let image = task.run(bmp::BmpDecoder::new(reader))?;
+                Ok(if is_flipped {
+                    orient::upright(image, Orientation::FlipVertical)
+                } else {
+                    image
+                })
+            }
+        },
+        Format::Tiff => tiff::decode(bytes, limits, deadline),
     }
 }
 

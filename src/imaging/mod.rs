@@ -12,6 +12,7 @@
 //! third-party code fed with strangers' bytes, so their panics are caught. The process's
 //! panic hook still runs first; the binaries keep it quiet there.
 
+mod bitmap;
 mod colour;
 mod complete;
 #[cfg(test)]
@@ -27,6 +28,7 @@ mod kernel;
 mod orient;
 mod preprocess;
 mod resample;
+mod tiff;
 
 pub use decode::{RgbImage, decode, is_decoding};
 pub use error::{DecodeError, Report};
