@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 .PHONY: help demo build install runtime model-resnet50 \
 	milvus-up milvus-down milvus-status milvus-logs milvus-reset \
-	check test test-unit test-milvus test-model test-export test-deploy \
+	check test test-unit test-milvus test-model test-export test-hostile test-deploy \
 	proof references snapshots bench ci clean
 
 help: ## This list
@@ -54,6 +54,9 @@ test-model: ## The tests of the trained models
 
 test-export: ## The tests of models/export; brings torch, which takes GB
 	@tests/run.sh export
+
+test-hostile: ## Hold the decoders against Pillow's broken and odd test pictures
+	@tests/run.sh hostile
 
 test-deploy: ## The tests of deploy/
 	@tests/run.sh deploy

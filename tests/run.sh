@@ -71,6 +71,10 @@ case $suite in
     environment export models/export/requirements-{simclr,resnet50,clip}.txt
     "$python" tests/export/test_export.py
     ;;
+  hostile)
+    environment hostile tests/hostile/requirements.txt
+    "$python" tests/hostile/run.py .local/hostile
+    ;;
   proof)
     deploy/onnxruntime.sh
     models/resnet50/build.sh
@@ -106,7 +110,7 @@ case $suite in
     cargo test --locked --all-features -- --test-threads=2
     ;;
   *)
-    echo "error: no suite is called $suite: use all, unit, milvus, model, export, references, proof, deploy or bench" >&2
+    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, references, proof, deploy or bench" >&2
     exit 2
     ;;
 esac

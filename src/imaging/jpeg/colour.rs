@@ -9,6 +9,10 @@ use wide::{i16x8, i32x8, u8x16, u32x4};
 use super::frame::Frame;
 use super::markers::Tables;
 
+/// Adobe's transform, as it stands before JPEG data of TIFFs in inks; no program
+/// writes it.
+pub(in super::super) const PLAIN_INKS: u8 = 255;
+
 /// What the components are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Colours {
@@ -17,6 +21,8 @@ pub(super) enum Colours {
     YCbCr,
     /// Inks, stored inverted as Adobe writes them and Pillow reads them.
     Cmyk,
+    /// Inks as they are, as TIFF stores them.
+    PlainCmyk,
     /// Inks again, three of them as YCbCr.
     Ycck,
 }
@@ -30,6 +36,7 @@ impl Colours {
             ([_, _, _], Some(0)) | (b"RGB", None) if !tables.has_jfif => Self::Rgb,
             ([_, _, _], _) => Self::YCbCr,
             (_, None | Some(0)) => Self::Cmyk,
+            (_, Some(PLAIN_INKS)) => Self::PlainCmyk,
             (_, Some(_)) => Self::Ycck,
         }
     }
@@ -58,6 +65,12 @@ impl Colours {
                 let inks = c.iter().zip(*m).zip(y.iter().zip(*k));
                 for (pixel, ((&c, &m), (&y, &k))) in pixels.iter_mut().zip(inks) {
                     *pixel = [c, m, y].map(|ink| under(255 - ink, k));
+                }
+            }
+            (Self::PlainCmyk, [c, m, y, k]) => {
+                let inks = c.iter().zip(*m).zip(y.iter().zip(*k));
+                for (pixel, ((&c, &m), (&y, &k))) in pixels.iter_mut().zip(inks) {
+                    *pixel = [c, m, y].map(|ink| under(ink, 255 - k));
                 }
             }
             // Grey, and what the frame's header does not let pass.

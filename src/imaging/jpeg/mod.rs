@@ -36,6 +36,7 @@ mod upsample;
 
 use image::metadata::Orientation;
 
+pub(super) use self::colour::PLAIN_INKS;
 use self::fault::Fault;
 use self::picture::Picture;
 use super::deadline::Deadline;

@@ -206,7 +206,6 @@ impl<'a> Page<'a> {
         deadline: Deadline,
     ) -> Result<Vec<u8>, DecodeError> {
         let (width, height) = (self.width as usize, self.height as usize);
-        let mut samples = vec![0; width * height * self.per_pixel];
         let (wide, high) = self.decoder.chunk_dimensions();
         let (wide, high) = (wide.max(1) as usize, high.max(1) as usize);
         let (across, down) = (width.div_ceil(wide), height.div_ceil(high));
@@ -216,6 +215,7 @@ impl<'a> Page<'a> {
         } else {
             None
         };
+        let mut samples = vec![0; width * height * self.per_pixel];
         for index in 0..planes * across * down {
             let (plane, chunk) = (index / (across * down), index % (across * down));
             let (left, top) = (chunk % across * wide, chunk / across * high);
@@ -314,9 +314,15 @@ impl<'a> Page<'a> {
         let tables = self.decoder.find_tag(Tag::JPEGTables).map_err(fault)?;
         let tables = tables.map(tiff::decoder::ifd::Value::into_u8_vec);
         let tables = tables.transpose().map_err(fault)?.unwrap_or_default();
-        let transform = u8::from(matches!(self.inks, Inks::YCbCr));
-        if transform == 1 && !self.is_planar {
+        let transform = match self.inks {
+            Inks::YCbCr => 1,
+            Inks::Cmyk => jpeg::PLAIN_INKS,
+            _ => 0,
+        };
+        if transform > 0 && !self.is_planar {
+            // What the decoder of JPEG gives.
             self.inks = Inks::Rgb;
+            self.per_pixel = 3;
         }
         Ok(Strips {
             bytes,
@@ -333,7 +339,7 @@ struct Strips<'a> {
     ranges: Vec<(u64, u64)>,
     /// A JPEG of nothing but tables; may be empty.
     tables: Vec<u8>,
-    /// 0 for samples as they are, 1 for YCbCr.
+    /// 0 for samples as they are, 1 for YCbCr, [`jpeg::PLAIN_INKS`].
     transform: u8,
 }
 
