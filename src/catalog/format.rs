@@ -89,6 +89,11 @@ pub(super) fn recognise(path: &Path) -> io::Result<Recognised> {
     if let Some(format) = Format::of(&head) {
         return Ok(Recognised::Image(format));
     }
+    if is_heif(&head) {
+        return Ok(Recognised::NotDecodable(
+            "AVIF and HEIC are not decoded: convert it to JPEG (`heif-convert FILE OUT.jpg`, or the export of a photo program; phones save JPEG when set to \"most compatible\")",
+        ));
+    }
     let extension = extension(path);
     Ok(if head.is_empty() && claims_image(path) {
         Recognised::NotDecodable("the file is empty")
@@ -109,6 +114,16 @@ pub(super) fn claims_image(path: &Path) -> bool {
     [IMAGE_EXTENSIONS, FOREIGN_EXTENSIONS]
         .iter()
         .any(|known| known.contains(&extension.as_str()))
+}
+
+/// Whether a file is AVIF or HEIC, whatever its name; phones' HEIC is often
+/// called `.jpg`. Decoders of either are in C, or far from whole.
+fn is_heif(head: &[u8]) -> bool {
+    const BRANDS: [&[u8; 4]; 8] = [
+        b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1",
+    ];
+    matches!(head, [_, _, _, _, b'f', b't', b'y', b'p', brand @ ..]
+        if BRANDS.iter().any(|known| brand.starts_with(*known)))
 }
 
 fn extension(path: &Path) -> String {
@@ -137,9 +152,13 @@ mod tests {
             std::fs::write(&path, content).unwrap();
             assert_eq!(recognise(&path).unwrap(), expected, "{name}");
         }
-        for name in ["text.JPG", "photo.heic", "empty.png"] {
+        for name in ["text.JPG", "photo.heic", "empty.png", "phone.jpg"] {
             let path = dir.path().join(name);
-            let content: &[u8] = if name == "empty.png" { b"" } else { b"hello" };
+            let content: &[u8] = match name {
+                "empty.png" => b"",
+                "phone.jpg" => b"\0\0\0\x18ftypheic",
+                _ => b"hello",
+            };
             std::fs::write(&path, content).unwrap();
             let found = recognise(&path).unwrap();
             assert!(matches!(found, Recognised::NotDecodable(_)), "{name}");

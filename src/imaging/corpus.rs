@@ -2,8 +2,10 @@
 
 use std::time::{Duration, Instant};
 
+use image::metadata::Orientation;
+
 use super::fixtures::{bytes, manifest};
-use super::{DecodeError, decode};
+use super::{DecodeError, decode, orient};
 use crate::config::ImageLimits;
 use crate::entity::Hint;
 
@@ -72,5 +74,51 @@ fn a_decoder_out_of_time_refuses_its_file() {
             error.hint().unwrap().contains("--max-decode-seconds 10"),
             "{file}"
         );
+    }
+}
+
+/// The fixture of orientation 6 with another one: of JPEG and WebP the bytes
+/// alone, of PNG the chunk's checksum too.
+fn turned(file: &str, orientation: u8) -> Vec<u8> {
+    let mut bytes = bytes(&format!("images/{file}"));
+    let little = b"\x12\x01\x03\0\x01\0\0\0\x06\0";
+    let big = b"\x01\x12\0\x03\0\0\0\x01\0\x06";
+    let tag = bytes
+        .windows(10)
+        .position(|part| part == little || part == big);
+    let tag = tag.unwrap_or_else(|| panic!("{file} has no orientation"));
+    let value = if bytes[tag] == 0x12 { tag + 8 } else { tag + 9 };
+    bytes[value] = orientation;
+    if let Some(chunk) = bytes.windows(4).position(|part| part == b"eXIf") {
+        let length = u32::from_be_bytes(*bytes[chunk - 4..].first_chunk().unwrap());
+        let end = chunk + 4 + length as usize;
+        let sum = crc(&bytes[chunk..end]).to_be_bytes();
+        bytes[end..end + 4].copy_from_slice(&sum);
+    }
+    bytes
+}
+
+fn crc(bytes: &[u8]) -> u32 {
+    let step = |sum: u32| (sum >> 1) ^ (0xEDB8_8320 & (sum & 1).wrapping_neg());
+    !bytes.iter().fold(u32::MAX, |sum, byte| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| step(sum))
+    })
+}
+
+#[test]
+fn every_format_is_turned_upright_by_all_eight_orientations() {
+    for file in [
+        "orientation-6.jpg",
+        "orientation-6.png",
+        "orientation-6.webp",
+        "orientation-6.tiff",
+    ] {
+        let read = |value| decode(&turned(file, value), &ImageLimits::default()).unwrap();
+        let stored = read(1);
+        for value in 1..=8 {
+            let expected = Orientation::from_exif(value).unwrap();
+            let expected = orient::upright(stored.clone(), expected);
+            assert!(read(value) == expected, "{file}, orientation {value}");
+        }
     }
 }
