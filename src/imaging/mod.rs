@@ -7,6 +7,13 @@
 //! resizes, crops and scales as the manifest's
 //! [`Vision`](crate::model::Vision) says, to the bit as Pillow and numpy do.
 //!
+//! What becomes of odd pictures: truncated and damaged ones are refused, also
+//! where Pillow fills up what a JPEG lacks; 16 bits are scaled, not cut off; of
+//! animations, pages and several pictures in a file the first counts; alpha is
+//! laid on white; profiles are not applied, and sRGB assumed, as the models' own
+//! pipelines do. Sizes are held against the limits from the header, and a
+//! decoder that takes too long runs out of bytes (`deadline.rs`).
+//!
 //! Pure: no file system, no globals, no logging. A picture that cannot be
 //! decoded is a [`DecodeError`], never a panic: the decoders, JPEG's apart, are
 //! third-party code fed with strangers' bytes, so their panics are caught. The process's
