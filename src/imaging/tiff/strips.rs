@@ -1,0 +1,51 @@
+//! Strips and tiles of a TIFF that are JPEGs.
+
+use super::super::deadline::Deadline;
+use super::super::error::DecodeError;
+use super::super::jpeg;
+use super::{FORMAT, malformed, unsupported};
+use crate::config::ImageLimits;
+
+/// Strips or tiles that are JPEGs.
+pub(super) struct Strips<'a> {
+    pub(super) bytes: &'a [u8],
+    pub(super) ranges: Vec<(u64, u64)>,
+    /// A JPEG of nothing but tables; may be empty.
+    pub(super) tables: Vec<u8>,
+    /// 0 for samples as they are, 1 for YCbCr, [`jpeg::PLAIN_INKS`].
+    pub(super) transform: u8,
+}
+
+impl Strips<'_> {
+    pub(super) fn decode(
+        &self,
+        index: usize,
+        samples: usize,
+        limits: &ImageLimits,
+        deadline: Deadline,
+    ) -> Result<(Vec<u8>, usize), DecodeError> {
+        let range = self.ranges.get(index).copied();
+        let (start, length) = range.ok_or_else(|| malformed("strips are missing"))?;
+        let cut = DecodeError::Truncated { format: FORMAT };
+        let find = || {
+            let start = usize::try_from(start).ok()?;
+            let end = start.checked_add(usize::try_from(length).ok()?)?;
+            self.bytes.get(start..end)?.get(2..)
+        };
+        let Some(strip) = find() else {
+            return Err(cut);
+        };
+        // Tables without their start and end, and Adobe's note on the colours.
+        let inner = self.tables.len().saturating_sub(2);
+        let tables = self.tables.get(2..inner).unwrap_or_default();
+        let adobe = b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0";
+        let whole = [b"\xFF\xD8", &adobe[..], &[self.transform], tables, strip].concat();
+        let image = jpeg::decode(&whole, limits, deadline)?;
+        let width = image.width as usize;
+        match samples {
+            3 => Ok((image.pixels, width * 3)),
+            1 => Ok((image.pixels.iter().step_by(3).copied().collect(), width)),
+            _ => Err(unsupported(&format!("JPEG of {samples} samples a pixel"))),
+        }
+    }
+}
