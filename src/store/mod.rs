@@ -20,6 +20,7 @@ mod retry;
 mod rows;
 mod schema;
 mod search;
+mod turn;
 mod verdict;
 mod watch;
 mod write;

@@ -26,7 +26,7 @@ on_both_servers! {
         let mut child = run.command().spawn().unwrap();
         let mut stderr = BufReader::new(child.stderr.take().unwrap());
         let mut line = String::new();
-        while !line.contains("batch written") {
+        while !line.contains("batch ended") {
             line.clear();
             assert_ne!(stderr.read_line(&mut line).unwrap(), 0, "it ended before a batch was written");
         }

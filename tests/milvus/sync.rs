@@ -193,6 +193,41 @@ on_both_servers! {
         assert_eq!((rows("shop"), rows("other")), (15, 1));
     }
 
+    /// Two of one source, and one of another, into one collection.
+    fn runs_at_once_lose_nothing_and_double_nothing(server: &Server) {
+        let collection = server.collection("atonce");
+        let dir = tempfile::tempdir().unwrap();
+        let folders = ["shop", "shop", "other"].map(|name| dir.path().join(name));
+        for folder in &folders[1..] {
+            for entry in fs::read_dir(gallery().join("objects")).unwrap() {
+                let entry = entry.unwrap();
+                copy(entry.path().to_str().unwrap(), &folder.join(entry.file_name()));
+            }
+        }
+        fs::create_dir(dir.path().join("none")).unwrap();
+        run(server, &collection, "", &dir.path().join("none"));
+        let count = fs::read_dir(&folders[0]).unwrap().count() as u64;
+        let children = folders.each_ref().map(|folder| {
+            let run = ingest().args("--quiet --model lit-b0 --batch 4 --upsert-bytes 20000 --collection")
+                .args(&collection.name).arg(folder);
+            server.run(run).command().spawn().unwrap()
+        });
+        for child in children {
+            assert_eq!(child.wait_with_output().unwrap().status.code(), Some(0));
+        }
+        block_on(async {
+            let store = server.store().await;
+            for source in ["shop", "other"] {
+                let prefix = ImageId::prefix(source);
+                let counted = store.count_rows(&collection.name, &prefix).await.unwrap();
+                let rows = store.held_rows(&collection.name, &prefix).await.unwrap();
+                assert_eq!((counted, rows.len() as u64), (count, count), "{source}");
+            }
+        });
+        assert_eq!(run(server, &collection, "", &folders[0])["unchanged"], count);
+        assert_eq!(run(server, &collection, "", &folders[2])["unchanged"], count);
+    }
+
     fn a_dry_run_writes_nothing(server: &Server) {
         let collection = server.collection("dry");
         let dir = tempfile::tempdir().unwrap();
