@@ -11,11 +11,11 @@ use anyhow::{Context, anyhow};
 
 use super::failure::{Exit, Failure};
 use super::ingest_args::{IngestArgs, NamesArgs, PaceArgs, SummaryFormat, index};
-use super::ingest_report;
 use super::progress::Progress;
 use super::settings;
 use super::signals::cancel_on_signal;
 use super::terminal::{self, complain, tell};
+use super::{ingest_report, ingest_verify};
 use crate::catalog::{Entries, NamesOptions, NamesTable, Roots};
 use crate::config::ImageLimits;
 use crate::embed::Runtime;
@@ -38,63 +38,97 @@ pub fn main() -> ExitCode {
 async fn run(args: IngestArgs) -> Result<Exit, Failure> {
     let file = args.places.file()?;
     let settings = Settings::new(&args, &file)?;
-    let names = read_names(&args.names, args.common.quiet)?;
-    let entries = entries(&args)?;
-    // What can be wrong here is found before anything is asked over there.
-    let dirs = args.places.model_dirs(&file);
-    let wanted = args.model.as_ref().or(file.model.as_ref());
-    let wanted = wanted
-        .map(|name| Ready::new(dirs.open(name)?))
-        .transpose()?;
-    let store = Store::connect(&args.milvus.connection(&file, RETRY)?).await?;
-    let ready = match wanted {
-        Some(ready) => ready,
-        None => Ready::new(dirs.open(&usual_model(&store, &settings.target.collection).await?)?)?,
-    };
-    let model_name = ready.mark.model.clone();
-    let names_facts = names.as_ref().map(ingest_report::NamesFacts::new);
-    let cancel = Cancel::default();
-    let observer = Arc::new(Progress::start(args.common.quiet, args.rejects.as_deref())?);
-    let store = store.with_watch(Arc::new(Waiting {
-        cancel: cancel.clone(),
-        progress: Arc::clone(&observer),
-    }));
-    let ingest = ready.open(&args.pace, store)?;
-    let pictures = Pictures {
-        entries,
-        roots: settings.roots,
-        names,
-        limits: ImageLimits {
-            max_file_bytes: args.pace.max_file_bytes,
-            max_pixels: args.pace.max_pixels,
-            max_decode: Duration::from_secs(args.pace.max_decode_seconds),
-        },
-    };
-    cancel_on_signal(cancel.clone());
-    let collection = settings.target.collection.clone();
-    let report = ingest
-        .run(
-            settings.target,
-            pictures,
-            Arc::<Progress>::clone(&observer),
+    let pictures = settings.pictures(&args, args.common.quiet)?;
+    let session = Session::open(&args, &file, &settings.target.collection).await?;
+    if args.comparing.verify {
+        ingest_verify::run(&args, session, &settings, pictures).await
+    } else {
+        ingest(&args, session, settings, pictures).await
+    }
+}
+
+/// Everything that a run needs, open.
+pub(super) struct Session {
+    pub(super) ingest: Ingest,
+    pub(super) model: String,
+    pub(super) observer: Arc<Progress>,
+    pub(super) cancel: Cancel,
+}
+
+impl Session {
+    async fn open(
+        args: &IngestArgs,
+        file: &settings::File,
+        collection: &str,
+    ) -> Result<Self, Failure> {
+        // What can be wrong here is found before anything is asked over there.
+        let dirs = args.places.model_dirs(file);
+        let wanted = args.model.as_ref().or(file.model.as_ref());
+        let wanted = wanted
+            .map(|name| Ready::new(dirs.open(name)?))
+            .transpose()?;
+        let store = Store::connect(&args.milvus.connection(file, RETRY)?).await?;
+        let ready = match wanted {
+            Some(ready) => ready,
+            None => Ready::new(dirs.open(&usual_model(&store, collection).await?)?)?,
+        };
+        let model = ready.mark.model.clone();
+        let cancel = Cancel::default();
+        let observer = Arc::new(Progress::start(args.common.quiet, args.rejects.as_deref())?);
+        let store = store.with_watch(Arc::new(Waiting {
+            cancel: cancel.clone(),
+            progress: Arc::clone(&observer),
+        }));
+        let ingest = ready.open(&args.pace, store)?;
+        cancel_on_signal(cancel.clone());
+        Ok(Self {
+            ingest,
+            model,
+            observer,
             cancel,
-        )
-        .await?;
-    let rejects = observer.finish();
+        })
+    }
+
+    /// Runs to the end.
+    pub(super) async fn ingest(
+        &mut self,
+        target: Target,
+        pictures: Pictures,
+    ) -> Result<Report, Failure> {
+        let observer = Arc::<Progress>::clone(&self.observer);
+        let cancel = self.cancel.clone();
+        let run = self.ingest.run(target, pictures, observer, cancel);
+        Ok(run.await?)
+    }
+}
+
+async fn ingest(
+    args: &IngestArgs,
+    mut session: Session,
+    settings: Settings,
+    pictures: Pictures,
+) -> Result<Exit, Failure> {
+    let collection = settings.target.collection.clone();
+    let names = pictures.names.as_ref().map(ingest_report::NamesFacts::new);
+    let report = session.ingest(settings.target, pictures).await?;
+    let rejects = session.observer.finish();
     let printed = print_summary(
-        &args,
+        args,
         &ingest_report::View {
             collection: &collection,
-            model: &model_name,
+            model: &session.model,
             dry_run: args.dry_run,
             report: &report,
-            names: names_facts,
+            names,
         },
     );
-    // Whoever stopped reading the summary still gets the exit code.
-    let printed = printed.or_else(|f| if f.is_broken_pipe() { Ok(()) } else { Err(f) });
     let exit = exit(report);
-    rejects.and(printed).map(|()| exit)
+    rejects.and(unless_unread(printed)).map(|()| exit)
+}
+
+/// Whoever stopped reading the summary still gets the exit code.
+pub(super) fn unless_unread(printed: Result<(), Failure>) -> Result<(), Failure> {
+    printed.or_else(|f| if f.is_broken_pipe() { Ok(()) } else { Err(f) })
 }
 
 fn print_summary(args: &IngestArgs, view: &ingest_report::View<'_>) -> Result<(), Failure> {
@@ -139,9 +173,9 @@ impl Watch for Waiting {
 }
 
 /// What can be checked before anything is opened.
-struct Settings {
-    target: Target,
-    roots: Roots,
+pub(super) struct Settings {
+    pub(super) target: Target,
+    pub(super) roots: Roots,
 }
 
 impl Settings {
@@ -170,7 +204,7 @@ impl Settings {
             })
             .transpose()
             .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
-        if args.prune {
+        if args.prune || args.comparing.verify {
             require_whole_folders(&args.paths, root.as_deref())?;
         }
         Ok(Self {
@@ -178,13 +212,30 @@ impl Settings {
                 collection,
                 index: index(&args.index, &file.index)?,
                 dry_run: args.dry_run,
-                prune: args.prune.then_some(Prune {
+                prune: (args.prune || args.comparing.repair).then_some(Prune {
                     limit_percent: args.prune_limit,
                 }),
             },
             roots: Roots {
                 root,
                 name: args.identity.source.clone(),
+            },
+        })
+    }
+}
+
+impl Settings {
+    /// The pictures that the command line names. Says of the names table what
+    /// cannot be used, unless it is to be `quiet`.
+    pub(super) fn pictures(&self, args: &IngestArgs, quiet: bool) -> Result<Pictures, Failure> {
+        Ok(Pictures {
+            names: read_names(&args.names, quiet)?,
+            entries: entries(args)?,
+            roots: self.roots.clone(),
+            limits: ImageLimits {
+                max_file_bytes: args.pace.max_file_bytes,
+                max_pixels: args.pace.max_pixels,
+                max_decode: Duration::from_secs(args.pace.max_decode_seconds),
             },
         })
     }
@@ -200,7 +251,7 @@ fn require_whole_folders(paths: &[PathBuf], root: Option<&Path>) -> Result<(), F
         if !folder.is_dir() || root.is_some_and(|root| root != folder) {
             return Err(Failure::usage(
                 anyhow!(
-                    "{} is no whole source, so that --prune cannot tell what is gone",
+                    "{} is no whole source, so that it cannot be told what is gone",
                     path.display()
                 ),
                 "name the folder that the pictures' paths count from, and no single files",

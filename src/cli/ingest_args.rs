@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 use anyhow::anyhow;
-use clap::{Parser, ValueEnum, ValueHint};
+use clap::{ArgGroup, Parser, ValueEnum, ValueHint};
 
 use super::failure::Failure;
 use super::settings::{self, MilvusArgs, PlaceArgs};
@@ -23,9 +23,10 @@ use crate::entity::MetricType;
 /// attributes. Running the same command again writes only what changed.
 ///
 /// Exit code: 0 done, 1 could not do it, 2 bad usage, 3 some pictures were
-/// rejected or failed, 130 interrupted.
+/// rejected or failed (or --verify found differences), 130 interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "ingest", version, max_term_width = 100, after_long_help = EXAMPLES)]
+#[command(group = ArgGroup::new("deletes").args(["prune", "repair"]))]
 pub(super) struct IngestArgs {
     /// Folders, files
     #[arg(value_name = "PATH", value_hint = ValueHint::AnyPath)]
@@ -56,8 +57,8 @@ pub(super) struct IngestArgs {
     #[arg(long, conflicts_with = "files_from")]
     pub(super) prune: bool,
 
-    /// Most rows of a source that --prune deletes, in percent
-    #[arg(long, value_name = "PERCENT", default_value_t = 10.0, requires = "prune", value_parser = percent)]
+    /// Most rows of a source that --prune or --repair delete for good, in percent
+    #[arg(long, value_name = "PERCENT", default_value_t = 10.0, requires = "deletes", value_parser = percent)]
     pub(super) prune_limit: f64,
 
     /// Write rejected and failed pictures to this file, one JSON object a line
@@ -68,6 +69,8 @@ pub(super) struct IngestArgs {
     #[arg(long, value_enum, default_value_t = SummaryFormat::Text, value_name = "FORM")]
     pub(super) format: SummaryFormat,
 
+    #[command(flatten)]
+    pub(super) comparing: VerifyArgs,
     #[command(flatten)]
     pub(super) names: NamesArgs,
     #[command(flatten)]
@@ -88,7 +91,8 @@ const EXAMPLES: &str = "Examples:
   ingest --collection fashion_clip ./fashion
   ingest --collection fashion_clip --names styles.csv ./images
   find /photos -name '*.jpg' -print0 | ingest --collection photos --files-from - --root /photos
-  ingest --collection demo --model lit-b0 --dry-run ./fashion";
+  ingest --collection demo --model lit-b0 --dry-run ./fashion
+  ingest --collection fashion_clip --verify --repair ./fashion";
 
 /// Form of the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -97,6 +101,27 @@ pub(super) enum SummaryFormat {
     Text,
     /// For scripts, on one line
     Json,
+}
+
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Comparing collection and disk")]
+pub(super) struct VerifyArgs {
+    /// Write nothing; compare the collection with the folders given
+    ///
+    /// Every row and every file is read: pictures without a row (missing), rows
+    /// without a picture (extra), rows that differ from their file (stale), keys
+    /// that several rows have, vectors that are wrong. Exit code 0 where there is
+    /// no difference, else 3.
+    #[arg(long, conflicts_with_all = ["files_from", "dry_run", "prune"])]
+    pub(super) verify: bool,
+
+    /// After --verify, put right what differs, and compare again
+    #[arg(long, requires = "verify")]
+    pub(super) repair: bool,
+
+    /// Pictures that --verify embeds again, at random; `all` for all of them
+    #[arg(long, value_name = "N", default_value = "100", requires = "verify", value_parser = sample)]
+    pub(super) sample: u64,
 }
 
 #[derive(Debug, clap::Args)]
@@ -188,6 +213,15 @@ pub(super) struct PaceArgs {
     /// Longest time that decoding a picture may take, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = ImageLimits::default().max_decode.as_secs(), value_parser = clap::value_parser!(u64).range(1..=86_400))]
     pub(super) max_decode_seconds: u64,
+}
+
+fn sample(text: &str) -> Result<u64, String> {
+    match text {
+        "all" => Ok(u64::MAX),
+        number => number
+            .parse()
+            .map_err(|_| "write a number, or `all`".to_owned()),
+    }
 }
 
 fn percent(text: &str) -> Result<f64, String> {

@@ -165,7 +165,7 @@ fn write_names(names: NamesFacts, unused: usize, out: &mut impl Write) -> io::Re
     Ok(())
 }
 
-fn amount(count: u64, one: &str, many: &str) -> String {
+pub(super) fn amount(count: u64, one: &str, many: &str) -> String {
     if count == 1 {
         format!("1 {one}")
     } else {

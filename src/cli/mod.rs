@@ -9,6 +9,8 @@ pub mod search;
 mod failure;
 mod ingest_args;
 mod ingest_report;
+mod ingest_verify;
+mod ingest_verify_report;
 mod pace;
 mod progress;
 mod settings;

@@ -2,7 +2,7 @@
 //! then in a log, nothing when asked for quiet. Writes the file of rejects.
 
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, Seek, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -36,6 +36,8 @@ struct State {
     complete: bool,
     ended: u64,
     problems: u64,
+    /// The first of them, as they were told.
+    told: Vec<String>,
     rejects: Option<Rejects>,
 }
 
@@ -73,9 +75,26 @@ impl Progress {
                 complete: false,
                 ended: 0,
                 problems: 0,
+                told: Vec::new(),
                 rejects,
             }),
         })
+    }
+
+    /// Counts from the start, for another walk over the same pictures: what was
+    /// told of them is not told again, and rejects are written anew.
+    pub(super) fn restart(&self) {
+        let mut state = self.state();
+        let now = Instant::now();
+        (state.start, state.last_line) = (now, now);
+        (state.discovered, state.ended, state.problems) = (0, 0, 0);
+        state.complete = false;
+        if let Some(rejects) = &mut state.rejects {
+            rejects.restart();
+        }
+        if let Some(bar) = &self.bar {
+            bar.reset();
+        }
     }
 
     /// Takes the bar away and makes sure that every reject is on disk.
@@ -149,12 +168,16 @@ impl Observer for Progress {
                 rejects.write(problem);
             }
             if state.problems <= TOLD_PROBLEMS {
-                self.say(&format!(
+                let line = format!(
                     "warning: {}: {}: {}",
                     printable(&problem.path.to_string_lossy()),
                     problem.stage,
                     printable(&problem.reason)
-                ));
+                );
+                if !state.told.contains(&line) {
+                    self.say(&line);
+                    state.told.push(line);
+                }
             }
         }
         if self.bar.is_none() && state.last_line.elapsed() >= LINE_INTERVAL {
@@ -169,6 +192,17 @@ impl Observer for Progress {
 }
 
 impl Rejects {
+    fn restart(&mut self) {
+        let emptied = self.out.flush().and_then(|()| {
+            let mut file = self.out.get_ref();
+            file.rewind()?;
+            file.set_len(0)
+        });
+        if let Err(fault) = emptied {
+            self.fault.get_or_insert(fault);
+        }
+    }
+
     fn write(&mut self, problem: &Problem) {
         if self.fault.is_some() {
             return;

@@ -39,13 +39,20 @@ impl Known {
         Some(self.rows[place])
     }
 
-    /// Id of a row with that content.
-    pub(super) fn with_content(&self, content: ContentKey) -> Option<ImageId> {
-        let of = |place: &u32| self.rows[*place as usize].content;
-        let first = self.by_content.partition_point(|place| of(place) < content);
-        let place = self.by_content.get(first)?;
-        (of(place) == content)
-            .then(|| ImageId::from_key(&self.prefix, self.rows[*place as usize].key))
+    /// Ids of the rows with that content.
+    pub(super) fn with_content(&self, content: ContentKey) -> impl Iterator<Item = ImageId> {
+        let row = |place: &u32| &self.rows[*place as usize];
+        let first = self
+            .by_content
+            .partition_point(|place| row(place).content < content);
+        let rows = self.by_content[first..].iter().map(row);
+        rows.take_while(move |row| row.content == content)
+            .map(|row| ImageId::from_key(&self.prefix, row.key))
+    }
+
+    /// Keys of all rows, sorted.
+    pub(super) fn keys(&self) -> Vec<PathKey> {
+        self.rows.iter().map(|row| row.key).collect()
     }
 
     /// Number of rows.
@@ -78,9 +85,15 @@ mod tests {
         assert_eq!(known.find([2; 16]), Some(row(2, 7)));
         assert_eq!(known.find([3; 16]), None);
         let id = |key: u8| ImageId::from_key("s-", [key; 16]);
-        assert_eq!(known.with_content([7; 16]), Some(id(2)));
-        assert!([Some(id(1)), Some(id(5))].contains(&known.with_content([9; 16])));
-        assert_eq!(known.with_content([8; 16]), None);
+        let with = |content: u8| {
+            let mut ids: Vec<_> = known.with_content([content; 16]).collect();
+            ids.sort();
+            ids
+        };
+        assert_eq!(with(7), [id(2)]);
+        assert_eq!(with(9), [id(1), id(5)]);
+        assert_eq!(with(8), []);
+        assert_eq!(known.keys(), [[1; 16], [2; 16], [5; 16]]);
         assert_eq!(known.missing().collect::<Vec<_>>(), [id(1), id(5)]);
         assert_eq!(known.len(), 3);
     }

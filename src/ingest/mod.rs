@@ -18,12 +18,14 @@
 mod cancel;
 mod discoverer;
 mod error;
+mod job;
 mod known;
 mod ledger;
 mod plan;
 mod prune;
 mod target;
 mod twins;
+mod verify;
 mod worker;
 mod writer;
 
@@ -36,6 +38,7 @@ pub use cancel::Cancel;
 pub use error::IngestError;
 pub use ledger::{Counts, Observer};
 pub use prune::{Prune, PruneRefusal};
+pub use verify::{Difference, DifferenceKind, Verification, VerifyTarget};
 
 use crate::catalog::{Entries, NamesTable, Roots};
 use crate::config::{ImageLimits, IndexSettings};
@@ -224,7 +227,7 @@ impl Ingest {
     /// The collection cannot be had, or belongs to another model. What goes
     /// wrong later stands in the report.
     pub async fn run(
-        self,
+        &mut self,
         target: Target,
         pictures: Pictures,
         observer: Arc<dyn Observer>,
@@ -245,7 +248,7 @@ impl Ingest {
             () = cancel.cancelled() => return Ok(Report::interrupted(start.elapsed())),
         };
         let run = Arc::new(Run {
-            store: self.store,
+            store: self.store.clone(),
             collection: target.collection,
             metric: ready.metric,
             compare: ready.exists,
@@ -261,7 +264,7 @@ impl Ingest {
         let (sources, mut fatal) = stages(
             &run,
             &self.model,
-            self.towers,
+            &mut self.towers,
             pictures.entries,
             pictures.roots,
         )
@@ -289,7 +292,7 @@ impl Ingest {
 async fn stages(
     run: &Arc<Run>,
     model: &Model,
-    towers: Vec<VisionTower>,
+    towers: &mut Vec<VisionTower>,
     entries: Entries,
     roots: Roots,
 ) -> (Sources, Option<IngestError>) {
@@ -309,7 +312,7 @@ async fn stages(
     let planning = tokio::spawn(plan::run(Arc::clone(run), chunks, to_embed));
     let jobs = Arc::new(std::sync::Mutex::new(jobs));
     let mut embedding = Vec::new();
-    for (number, tower) in towers.into_iter().enumerate() {
+    for (number, tower) in towers.drain(..).enumerate() {
         let (run, jobs, to_write) = (Arc::clone(run), Arc::clone(&jobs), to_write.clone());
         let worker = worker::Worker::new(run, &model.manifest.vision, tower);
         embedding.push(thread(&format!("embed-{number}"), move || {
@@ -328,7 +331,10 @@ async fn stages(
         faults.push(fault);
         Sources::new()
     });
-    faults.extend(joined(waited.await).into_iter().filter_map(Result::err));
+    for (tower, ended) in joined(waited.await) {
+        towers.push(tower);
+        faults.extend(ended.err());
+    }
     faults.extend(joined(writing.await).err());
     finish_discovery(discovering).await;
     (sources, faults.into_iter().next())

@@ -4,15 +4,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::job::{Job, Stored, now_micros};
 use super::known::Known;
 use super::{IngestError, Run};
-use crate::catalog::{Candidate, NamesTable, SourceName, readable_stem};
-use crate::entity::{Attributes, ImageId, Outcome, Problem, Stage, details_hash};
-use crate::store::{HeldRow, HeldVector, MAX_JSON_BYTES, MAX_TEXT_BYTES, content_key};
+use crate::catalog::{Candidate, SourceName};
+use crate::entity::{ImageId, Outcome};
+use crate::store::{HeldRow, HeldVector, content_key};
 
 /// A file that was changed twice within one tick of its file system's clock
 /// shows one time for two contents, so a young one is read when the tick is
@@ -21,28 +22,6 @@ const TICK: Duration = Duration::from_millis(20);
 
 /// As [`TICK`], where times have no fraction of a second: FAT keeps 2 s.
 const COARSE_TICK: Duration = Duration::from_secs(2);
-
-/// A picture to look at.
-#[derive(Debug)]
-pub(super) struct Job {
-    pub(super) candidate: Candidate,
-    pub(super) display_name: String,
-    pub(super) attributes: Attributes,
-    /// Hash of path, name and attributes.
-    pub(super) details: i64,
-    /// What the collection holds of it.
-    pub(super) stored: Option<Stored>,
-    /// What it holds of the whole source.
-    pub(super) known: Option<Arc<Known>>,
-}
-
-/// What the collection holds of a picture that is not the same any more.
-#[derive(Debug)]
-pub(super) struct Stored {
-    pub(super) row: HeldRow,
-    /// Absolute path at the time of ingest.
-    pub(super) path: String,
-}
 
 /// Sources that were read whole.
 pub(super) type Sources = HashMap<SourceName, Arc<Known>>;
@@ -98,9 +77,9 @@ async fn jobs(
     let (mut jobs, mut done) = (Vec::with_capacity(chunk.len()), Vec::new());
     for (candidate, row) in chunk.into_iter().zip(rows) {
         let known = sources.get(&candidate.source).cloned();
-        match job(run.names.as_ref(), candidate) {
+        match Job::new(run.names.as_ref(), candidate) {
             Err(problem) => done.push(Outcome::Rejected(problem)),
-            Ok(job) if row.is_some_and(|row| is_same(&row, &job)) => done.push(Outcome::Unchanged),
+            Ok(job) if row.is_some_and(|row| job.is_same(&row)) => done.push(Outcome::Unchanged),
             Ok(job) => jobs.push((Job { known, ..job }, row)),
         }
     }
@@ -166,21 +145,6 @@ async fn read_source(run: &Run, name: &str) -> Result<Known, IngestError> {
     Ok(Known::new(prefix, rows))
 }
 
-/// Whether nothing can have changed: the same details, size and time, and a
-/// time that has passed (a clock that runs ahead may show it twice).
-fn is_same(row: &HeldRow, job: &Job) -> bool {
-    let candidate = &job.candidate;
-    row.details == job.details
-        && u64::try_from(row.bytes) == Ok(candidate.bytes)
-        && row.modified == candidate.modified
-        && candidate.modified <= now_micros()
-}
-
-fn now_micros() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
-}
-
 async fn send(run: &Run, jobs: Vec<Job>, to_embed: &mpsc::Sender<Job>) {
     for job in jobs {
         tokio::time::sleep(until_settled(job.candidate.modified, now_micros())).await;
@@ -207,35 +171,6 @@ fn cancel(run: &Run, pictures: usize) {
     for _ in 0..pictures {
         run.ended(&Outcome::Cancelled);
     }
-}
-
-fn job(names: Option<&NamesTable>, candidate: Candidate) -> Result<Job, Problem> {
-    let (name, attributes) = names.map_or((None, None), |names| names.lookup(&candidate));
-    let display_name = name.map_or_else(|| readable_stem(&candidate.relative), str::to_owned);
-    let attributes = attributes.cloned().unwrap_or_default();
-    let json_bytes = serde_json::to_string(&attributes).map_or(0, |json| json.len());
-    let too_long = [
-        ("display name", display_name.len(), MAX_TEXT_BYTES),
-        ("path", candidate.path_text.len(), MAX_TEXT_BYTES),
-        ("attributes", json_bytes, MAX_JSON_BYTES),
-    ]
-    .into_iter()
-    .find(|(_, bytes, most)| bytes > most);
-    if let Some((what, bytes, most)) = too_long {
-        return Err(Problem {
-            path: candidate.path,
-            stage: Stage::Discover,
-            reason: format!("its {what} takes {bytes} bytes, Milvus stores at most {most}"),
-        });
-    }
-    Ok(Job {
-        details: details_hash(&candidate.path_text, &display_name, &attributes),
-        candidate,
-        display_name,
-        attributes,
-        stored: None,
-        known: None,
-    })
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use std::path::Path;
 use super::known::Known;
 use super::plan::Sources;
 use super::{IngestError, Run};
+use crate::catalog::SourceName;
 use crate::entity::ImageId;
 
 /// Rows in one delete: 1,000 ids are a filter of 48 KB.
-const ROWS_AT_ONCE: usize = 1000;
+pub(super) const ROWS_AT_ONCE: usize = 1000;
 
 /// How much may go.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -21,18 +22,40 @@ pub struct Prune {
     pub limit_percent: f64,
 }
 
+impl Prune {
+    /// Whether `gone` of a source's `rows` may go.
+    pub(super) fn allows(
+        self,
+        source: &SourceName,
+        gone: usize,
+        rows: usize,
+    ) -> Result<(), PruneRefusal> {
+        #[expect(clippy::cast_precision_loss, reason = "a percentage")]
+        let too_many = gone as f64 * 100.0 > self.limit_percent * rows as f64;
+        if !too_many {
+            return Ok(());
+        }
+        Err(PruneRefusal::TooMany {
+            source_name: source.name.to_string(),
+            gone,
+            rows,
+            limit_percent: self.limit_percent,
+        })
+    }
+}
+
 /// Why nothing was deleted.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PruneRefusal {
     /// What could not be looked at may well be there.
-    #[error("nothing was pruned: {0} entries could not be looked at")]
+    #[error("no row was deleted: {0} entries could not be looked at")]
     Unseen(u64),
     /// Nothing at all was found.
-    #[error("nothing was pruned: no picture was found")]
+    #[error("no row was deleted: no picture was found")]
     Empty,
     /// More would go than was allowed.
     #[error(
-        "nothing was pruned: {gone} of {rows} rows of the source `{source_name}` would go, more than {limit_percent} %"
+        "no row was deleted: {gone} of {rows} rows of the source `{source_name}` would go, more than {limit_percent} %"
     )]
     TooMany {
         /// The source.
@@ -57,7 +80,7 @@ impl crate::entity::Hint for PruneRefusal {
                 #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
                 let percent = (*gone as f64 * 100.0 / *rows as f64).ceil();
                 format!(
-                    "look at `--prune --dry-run`; if all of them are to go, pass --prune-limit {percent}"
+                    "look at what would go with --prune --dry-run; if all of it is to go, pass --prune-limit {percent}"
                 )
             }
         })
@@ -77,15 +100,7 @@ pub(super) async fn run(run: &Run, prune: Prune, sources: &Sources) -> Result<u6
     let mut all = Vec::new();
     for (source, known) in sources {
         let gone = gone(run, known).await?;
-        #[expect(clippy::cast_precision_loss, reason = "a percentage")]
-        let too_many = gone.len() as f64 * 100.0 > prune.limit_percent * known.len() as f64;
-        if too_many {
-            let refusal = PruneRefusal::TooMany {
-                source_name: source.name.to_string(),
-                gone: gone.len(),
-                rows: known.len(),
-                limit_percent: prune.limit_percent,
-            };
+        if let Err(refusal) = prune.allows(source, gone.len(), known.len()) {
             if !run.write_nothing {
                 return Err(refusal.into());
             }

@@ -10,15 +10,14 @@ use tokio::sync::mpsc;
 
 use copy::{MOST_TWINS, Twin};
 
-use super::plan::{Job, Stored};
+use super::job::{Job, Stored};
 use super::twins::Claim;
 use super::{IngestError, Run};
-use crate::catalog::{FileContent, read_file};
 use crate::embed::{BadVector, VisionTower};
 use crate::entity::{Entity, ImageId, ImageRecord, MetricType, Outcome, Problem, Stage, chain};
 use crate::imaging::{Preprocess, decode};
 use crate::model::Vision;
-use crate::store::{HeldRow, content_key};
+use crate::store::content_key;
 
 pub(super) struct Worker {
     run: Arc<Run>,
@@ -47,12 +46,13 @@ impl Worker {
         }
     }
 
-    /// Works until there are no more jobs, or until the graph fails.
+    /// Works until there are no more jobs, or until the graph fails; gives the
+    /// tower back.
     pub(super) fn run(
         mut self,
         jobs: &Mutex<mpsc::Receiver<Job>>,
         to_write: &mpsc::Sender<Vec<Row>>,
-    ) -> Result<(), IngestError> {
+    ) -> (VisionTower, Result<(), IngestError>) {
         let _guard = self.run.cancel.on_panic();
         let mut fault = None;
         while let Some(job) = next(jobs) {
@@ -73,7 +73,7 @@ impl Worker {
             Err(error) if error.is_impatience(self.run.cancel.is_cancelled()) => Ok(()),
             last => last,
         };
-        fault.map_or(last, Err)
+        (self.tower, fault.map_or(last, Err))
     }
 
     fn take(&mut self, job: &Job, to_write: &mpsc::Sender<Vec<Row>>) -> Result<(), IngestError> {
@@ -97,21 +97,11 @@ impl Worker {
 
     /// Reads one picture, and decides by its content what is to be done.
     fn look(&mut self, job: &Job) -> Result<Next, Outcome> {
-        let (record, bytes) = self.read(&job.candidate.path, job.candidate.bytes, |file| {
-            ImageRecord {
-                id: job.candidate.id.clone(),
-                path: job.candidate.path_text.clone(),
-                display_name: job.display_name.clone(),
-                content_hash: blake3::hash(&file.bytes).to_hex().to_string(),
-                bytes: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
-                modified: file.modified,
-                attributes: job.attributes.clone(),
-            }
-        })?;
+        let (record, bytes) = job.read(&self.run.limits)?;
         let content = content_key(&record.content_hash);
         if let Some(stored) = &job.stored {
             if stored.row.content == content {
-                if is_stored(&stored.row, &record, job.details) {
+                if job.is_stored(&stored.row, &record) {
                     self.run.ended(&Outcome::Unchanged);
                     return Ok(Next::Nothing);
                 }
@@ -126,7 +116,7 @@ impl Worker {
             }
         }
         let known = job.known.as_ref();
-        if let Some(from) = known.and_then(|known| known.with_content(content)) {
+        if let Some(from) = known.and_then(|known| known.with_content(content).next()) {
             return Ok(self.twin(record, Some(from), Outcome::Moved));
         }
         Ok(match self.run.twins.claim(content) {
@@ -134,27 +124,6 @@ impl Worker {
             Claim::Pending => self.twin(record, None, Outcome::Moved),
             Claim::Done(from) => self.twin(record, Some(from), Outcome::Moved),
         })
-    }
-
-    fn read(
-        &self,
-        path: &Path,
-        bytes: u64,
-        record: impl FnOnce(&FileContent) -> ImageRecord,
-    ) -> Result<(ImageRecord, Vec<u8>), Outcome> {
-        let problem = |reason| Problem {
-            path: path.to_owned(),
-            stage: Stage::Read,
-            reason,
-        };
-        let most = self.run.limits.max_file_bytes;
-        if bytes > most {
-            let reason = format!("the file has {bytes} bytes, --max-file-bytes is {most}");
-            return Err(Outcome::Rejected(problem(reason)));
-        }
-        let file =
-            read_file(path, most).map_err(|error| Outcome::Failed(problem(error.to_string())))?;
-        Ok((record(&file), file.bytes))
     }
 
     /// A row whose vector is somewhere already.
@@ -272,10 +241,6 @@ fn next(jobs: &Mutex<mpsc::Receiver<Job>>) -> Option<Job> {
 fn another_picture<'a>(stored: &'a Stored, record: &ImageRecord) -> Option<&'a str> {
     let elsewhere = stored.path != record.path && Path::new(&stored.path).exists();
     elsewhere.then_some(stored.path.as_str())
-}
-
-fn is_stored(row: &HeldRow, record: &ImageRecord, details: i64) -> bool {
-    (row.bytes, row.modified, row.details) == (record.bytes, record.modified, details)
 }
 
 /// A vector without a direction has no cosine with any other.

@@ -1,10 +1,9 @@
-//! Reading rows by their keys: what a source's rows say, and their vectors.
+//! Reading rows by their ids: what they say, and their vectors.
 
 use std::collections::HashMap;
 
 use milvus::proto::common::ConsistencyLevel;
 use milvus::proto::milvus::{QueryRequest, QueryResults};
-use tokio::task::JoinSet;
 
 use super::columns::Columns;
 use super::connect::Store;
@@ -14,17 +13,7 @@ use super::schema::{BYTES, CONTENT_HASH, DETAILS_HASH, EMBEDDING, ID, MODIFIED, 
 use super::search::named;
 use crate::entity::{Embedding, ImageId, PathKey};
 
-const OPERATION: &str = "read rows";
-
-/// Rows that one page is meant to have; about 160 bytes each.
-const PAGE_ROWS: u128 = 4096;
-
-/// Most rows of one answer. Milvus 2.3 allows no more.
-const MOST_ROWS: usize = 16_384;
-
-/// Pages asked for at once. A read at Strong consistency waits for the
-/// server's clock (200 ms on 2.3.5), whatever its size.
-const PAGES_IN_FLIGHT: usize = 4;
+pub(super) const OPERATION: &str = "read rows";
 
 /// What a collection holds of a picture, as far as planning needs it: 56 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,106 +53,7 @@ pub struct HeldVector {
     pub embedding: Embedding,
 }
 
-/// A part of a source's keys, both ends included.
-#[derive(Debug, Clone, Copy)]
-struct KeyRange {
-    first: u128,
-    last: u128,
-}
-
-impl KeyRange {
-    const ALL: Self = Self {
-        first: 0,
-        last: u128::MAX,
-    };
-
-    /// `parts` ranges of the same size. Keys are hashes, so each has about as
-    /// many rows.
-    fn split(self, parts: u128) -> Vec<Self> {
-        let step = (self.last - self.first) / parts;
-        (0..parts)
-            .map(|part| Self {
-                first: self.first + part * step + u128::from(part > 0),
-                last: if part + 1 == parts {
-                    self.last
-                } else {
-                    self.first + (part + 1) * step
-                },
-            })
-            .collect()
-    }
-
-    fn filter(self, prefix: &str) -> String {
-        let id = |key: u128| filter::quote(&format!("{prefix}{key:032x}"));
-        format!("{ID} >= {} and {ID} <= {}", id(self.first), id(self.last))
-    }
-}
-
 impl Store {
-    /// Number of rows whose ids begin with `prefix`, at Strong consistency;
-    /// rows that share a key count each.
-    ///
-    /// # Errors
-    /// The collection is missing or not loaded, or the server failed.
-    pub async fn count_rows(&self, collection: &str, prefix: &str) -> Result<u64, StoreError> {
-        let filter = KeyRange::ALL.filter(prefix);
-        let reply = self.query(collection, filter, &["count(*)"], None).await?;
-        let columns = columns(&reply);
-        let counts = columns.longs("count(*)")?;
-        let count = counts.first().copied().unwrap_or_default();
-        Ok(u64::try_from(count).unwrap_or_default())
-    }
-
-    /// Every row whose id begins with `prefix`, sorted by key, each key once,
-    /// at Strong consistency.
-    ///
-    /// Pages are ranges of keys: no server is trusted to sort, and one with
-    /// more rows than an answer takes is split and asked for again.
-    ///
-    /// # Errors
-    /// As for [`count_rows`](Self::count_rows).
-    pub async fn held_rows(
-        &self,
-        collection: &str,
-        prefix: &str,
-    ) -> Result<Vec<HeldRow>, StoreError> {
-        let count = self.count_rows(collection, prefix).await?;
-        let mut rows = Vec::with_capacity(usize::try_from(count).unwrap_or_default());
-        let mut waiting = KeyRange::ALL.split(u128::from(count) / PAGE_ROWS + 1);
-        let mut pages = JoinSet::new();
-        loop {
-            while pages.len() < PAGES_IN_FLIGHT
-                && let Some(range) = waiting.pop()
-            {
-                let (store, collection) = (self.clone(), collection.to_owned());
-                let filter = range.filter(prefix);
-                pages.spawn(async move { (range, store.page(&collection, filter).await) });
-            }
-            let Some(page) = pages.join_next().await else {
-                break;
-            };
-            let (range, page) =
-                page.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
-            let page = page?;
-            if page.len() >= MOST_ROWS {
-                waiting.extend(range.split(2));
-            } else {
-                rows.extend(page);
-            }
-        }
-        rows.sort_unstable_by_key(|row| row.key);
-        rows.dedup_by_key(|row| row.key);
-        Ok(rows)
-    }
-
-    async fn page(&self, collection: &str, filter: String) -> Result<Vec<HeldRow>, StoreError> {
-        let fields = [ID, CONTENT_HASH, BYTES, MODIFIED, DETAILS_HASH];
-        let reply = self
-            .query(collection, filter, &fields, Some(MOST_ROWS))
-            .await?;
-        rows_of(&columns(&reply)).map(|rows| rows.into_iter().map(|(_, row)| row).collect())
-    }
-
     /// What the collection holds of `ids`, at Strong consistency; ids that it
     /// does not hold are absent.
     ///
@@ -248,7 +138,7 @@ impl Store {
             .collect())
     }
 
-    async fn query(
+    pub(super) async fn query(
         &self,
         collection: &str,
         filter: String,
@@ -274,7 +164,7 @@ impl Store {
     }
 }
 
-fn columns(reply: &QueryResults) -> Columns<'_> {
+pub(super) fn columns(reply: &QueryResults) -> Columns<'_> {
     Columns {
         operation: OPERATION,
         fields: &reply.fields_data,
@@ -282,7 +172,7 @@ fn columns(reply: &QueryResults) -> Columns<'_> {
 }
 
 /// Rows by id; those whose id is none of ours are left out.
-fn rows_of(columns: &Columns<'_>) -> Result<Vec<(ImageId, HeldRow)>, StoreError> {
+pub(super) fn rows_of(columns: &Columns<'_>) -> Result<Vec<(ImageId, HeldRow)>, StoreError> {
     if columns.is_empty() {
         return Ok(Vec::new());
     }
@@ -310,27 +200,9 @@ fn rows_of(columns: &Columns<'_>) -> Result<Vec<(ImageId, HeldRow)>, StoreError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
 
     #[test]
     fn a_row_takes_what_it_says() {
         assert_eq!(size_of::<HeldRow>(), 56);
-    }
-
-    proptest! {
-        #[test]
-        fn parts_cover_the_whole_and_do_not_overlap(
-            a: u128, b: u128, parts in 1..2000u128,
-        ) {
-            let whole = KeyRange { first: a.min(b), last: a.max(b) };
-            prop_assume!(whole.last - whole.first > parts * 2);
-            let ranges = whole.split(parts);
-            prop_assert_eq!(ranges.len() as u128, parts);
-            prop_assert_eq!(ranges[0].first, whole.first);
-            prop_assert_eq!(ranges.last().unwrap().last, whole.last);
-            for pair in ranges.windows(2) {
-                prop_assert_eq!(pair[0].last + 1, pair[1].first);
-            }
-        }
     }
 }

@@ -25,3 +25,4 @@ mod interrupt;
 mod rare;
 mod servers;
 mod sync;
+mod verify;

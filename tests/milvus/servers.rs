@@ -3,9 +3,13 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
+use milvus::proto::common::ConsistencyLevel;
 use milvus::proto::milvus::milvus_service_client::MilvusServiceClient;
-use milvus::proto::milvus::{DropCollectionRequest, FlushRequest, ReleaseCollectionRequest};
+use milvus::proto::milvus::{
+    DropCollectionRequest, FlushRequest, InsertRequest, QueryRequest, ReleaseCollectionRequest,
+};
 use milvus_image_search::config::{Connection, Secret};
+use milvus_image_search::entity::ImageId;
 use milvus_image_search::store::Store;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
@@ -118,6 +122,28 @@ impl Collection {
         });
         let reply = stub.flush(request).await.unwrap().into_inner();
         assert_eq!(reply.status.unwrap().code, 0);
+    }
+
+    /// Inserts a row that is there already once more.
+    pub(crate) async fn insert_again(&self, id: &ImageId) {
+        let mut stub = self.server.stub().await.unwrap();
+        let query = self.server.request(QueryRequest {
+            collection_name: self.name.clone(),
+            expr: format!("id == \"{id}\""),
+            output_fields: vec!["*".to_owned()],
+            consistency_level: ConsistencyLevel::Strong as i32,
+            ..Default::default()
+        });
+        let held = stub.query(query).await.unwrap().into_inner();
+        assert!(held.fields_data.len() >= 9, "{held:?}");
+        let insert = self.server.request(InsertRequest {
+            collection_name: self.name.clone(),
+            fields_data: held.fields_data,
+            num_rows: 1,
+            ..Default::default()
+        });
+        let reply = stub.insert(insert).await.unwrap().into_inner();
+        assert_eq!(reply.insert_cnt, 1, "{reply:?}");
     }
 
     /// Takes the collection out of the server's memory, and waits until it is

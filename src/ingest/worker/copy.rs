@@ -5,6 +5,7 @@ use std::path::Path;
 use tokio::sync::mpsc;
 
 use super::super::IngestError;
+use super::super::job::{read_picture, record_of};
 use super::super::twins::Claim;
 use super::{Row, Worker};
 use crate::entity::{Entity, ImageId, ImageRecord, Outcome};
@@ -113,14 +114,11 @@ impl Worker {
         to_write: &mpsc::Sender<Vec<Row>>,
     ) -> Result<(), IngestError> {
         let path = Path::new(&twin.record.path);
-        let read = self.read(path, 0, |file| ImageRecord {
-            content_hash: blake3::hash(&file.bytes).to_hex().to_string(),
-            bytes: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
-            modified: file.modified,
-            ..twin.record.clone()
-        });
-        match read {
-            Ok((record, bytes)) => self.add(record, &bytes, to_write),
+        match read_picture(path, 0, &self.run.limits) {
+            Ok(file) => {
+                let record = record_of(&file, twin.record.clone());
+                self.add(record, &file.bytes, to_write)
+            }
             Err(outcome) => {
                 self.run
                     .twins

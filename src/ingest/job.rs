@@ -1,0 +1,131 @@
+//! A picture with its name, on its way through a run.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::known::Known;
+use crate::catalog::{Candidate, FileContent, NamesTable, read_file, readable_stem};
+use crate::config::ImageLimits;
+use crate::entity::{Attributes, ImageRecord, Outcome, Problem, Stage, details_hash};
+use crate::store::{HeldRow, MAX_JSON_BYTES, MAX_TEXT_BYTES};
+
+/// A picture to look at.
+#[derive(Debug)]
+pub(super) struct Job {
+    pub(super) candidate: Candidate,
+    pub(super) display_name: String,
+    pub(super) attributes: Attributes,
+    /// Hash of path, name and attributes.
+    pub(super) details: i64,
+    /// What the collection holds of it.
+    pub(super) stored: Option<Stored>,
+    /// What it holds of the whole source.
+    pub(super) known: Option<Arc<Known>>,
+}
+
+/// What the collection holds of a picture that is not the same any more.
+#[derive(Debug)]
+pub(super) struct Stored {
+    pub(super) row: HeldRow,
+    /// Absolute path at the time of ingest.
+    pub(super) path: String,
+}
+
+impl Job {
+    /// Joins the picture's row of the names table. What Milvus cannot store is
+    /// the picture's problem.
+    pub(super) fn new(names: Option<&NamesTable>, candidate: Candidate) -> Result<Self, Problem> {
+        let (name, attributes) = names.map_or((None, None), |names| names.lookup(&candidate));
+        let display_name = name.map_or_else(|| readable_stem(&candidate.relative), str::to_owned);
+        let attributes = attributes.cloned().unwrap_or_default();
+        let json_bytes = serde_json::to_string(&attributes).map_or(0, |json| json.len());
+        let too_long = [
+            ("display name", display_name.len(), MAX_TEXT_BYTES),
+            ("path", candidate.path_text.len(), MAX_TEXT_BYTES),
+            ("attributes", json_bytes, MAX_JSON_BYTES),
+        ]
+        .into_iter()
+        .find(|(_, bytes, most)| bytes > most);
+        if let Some((what, bytes, most)) = too_long {
+            return Err(Problem {
+                path: candidate.path,
+                stage: Stage::Discover,
+                reason: format!("its {what} takes {bytes} bytes, Milvus stores at most {most}"),
+            });
+        }
+        Ok(Self {
+            details: details_hash(&candidate.path_text, &display_name, &attributes),
+            candidate,
+            display_name,
+            attributes,
+            stored: None,
+            known: None,
+        })
+    }
+
+    /// Whether nothing can have changed: the same details, size and time, and a
+    /// time that has passed (a clock that runs ahead may show it twice).
+    pub(super) fn is_same(&self, row: &HeldRow) -> bool {
+        row.details == self.details
+            && u64::try_from(row.bytes) == Ok(self.candidate.bytes)
+            && row.modified == self.candidate.modified
+            && self.candidate.modified <= now_micros()
+    }
+
+    /// Whether `row` says all that `record`, of this picture, does.
+    pub(super) fn is_stored(&self, row: &HeldRow, record: &ImageRecord) -> bool {
+        (row.bytes, row.modified, row.details) == (record.bytes, record.modified, self.details)
+    }
+
+    /// Reads the picture: what is to be stored of it, and its bytes.
+    pub(super) fn read(&self, limits: &ImageLimits) -> Result<(ImageRecord, Vec<u8>), Outcome> {
+        let candidate = &self.candidate;
+        let file = read_picture(&candidate.path, candidate.bytes, limits)?;
+        let named = ImageRecord {
+            id: candidate.id.clone(),
+            path: candidate.path_text.clone(),
+            display_name: self.display_name.clone(),
+            content_hash: String::new(),
+            bytes: 0,
+            modified: 0,
+            attributes: self.attributes.clone(),
+        };
+        Ok((record_of(&file, named), file.bytes))
+    }
+}
+
+/// `named` with what its file says.
+pub(super) fn record_of(file: &FileContent, named: ImageRecord) -> ImageRecord {
+    ImageRecord {
+        content_hash: blake3::hash(&file.bytes).to_hex().to_string(),
+        bytes: i64::try_from(file.bytes.len()).unwrap_or(i64::MAX),
+        modified: file.modified,
+        ..named
+    }
+}
+
+/// Reads a file that had `bytes` bytes when it was found.
+pub(super) fn read_picture(
+    path: &Path,
+    bytes: u64,
+    limits: &ImageLimits,
+) -> Result<FileContent, Outcome> {
+    let problem = |reason| Problem {
+        path: path.to_owned(),
+        stage: Stage::Read,
+        reason,
+    };
+    let most = limits.max_file_bytes;
+    if bytes > most {
+        let reason = format!("the file has {bytes} bytes, --max-file-bytes is {most}");
+        return Err(Outcome::Rejected(problem(reason)));
+    }
+    read_file(path, most).map_err(|error| Outcome::Failed(problem(error.to_string())))
+}
+
+/// Microseconds since 1970.
+pub(super) fn now_micros() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
