@@ -12,6 +12,7 @@ use prost::Message;
 
 use super::connect::{Store, too_late};
 use super::error::{StoreError, code};
+use super::retry::with_retry;
 use super::schema::{self, EMBEDDING, pair, value};
 use crate::config::{IndexKind, IndexSettings};
 use crate::entity::MetricType;
@@ -305,10 +306,13 @@ impl Store {
             };
             // Lite answers when it is done, which took 72 s for 50,000 rows:
             // the limit for one answer does not apply.
-            let mut stub = self.stub.clone();
-            let reply = stub.load_collection(request).await;
-            let status = reply.map_err(|status| self.transport_error(OPERATION, &status))?;
-            self.check(OPERATION, Some(status.get_ref()))?;
+            with_retry(self.tries(), || async {
+                let mut stub = self.stub.clone();
+                let reply = stub.load_collection(request.clone()).await;
+                let status = reply.map_err(|status| self.transport_error(OPERATION, &status))?;
+                self.check(OPERATION, Some(status.get_ref()))
+            })
+            .await?;
             while !self.is_loaded(collection).await? {
                 tokio::time::sleep(LOAD_POLL).await;
             }

@@ -98,8 +98,8 @@ impl Store {
                     upserted.faults.extend(lost(rows, reason));
                 }
                 Verdict::RetryPart(_) => {
-                    let reason = format!("Milvus refused its row {PART_TRIES} times");
-                    upserted.faults.extend(lost(rows, reason));
+                    let reason = "Milvus takes the batch and keeps leaving its row out";
+                    upserted.faults.extend(lost(rows, reason.to_owned()));
                 }
                 Verdict::Retry | Verdict::Pause | Verdict::Stop => {
                     upserted.faults.extend(lost(rows, error.to_string()));

@@ -19,6 +19,8 @@ mod servers;
 #[expect(dead_code, unreachable_pub, reason = "shared by the suites")]
 mod support;
 
+mod plan;
+
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -41,6 +43,10 @@ const ROUNDS: usize = 3;
 const BATCH: usize = 8;
 
 fn main() {
+    // `cargo bench ... -- plan` measures that alone.
+    if std::env::args().any(|arg| arg == "plan") {
+        return plan::measure();
+    }
     let model = Model::open(&repo().join("models/lit-b0")).unwrap();
     let runtime = Runtime::load().unwrap();
     let folder = tempfile::tempdir().unwrap();
@@ -87,6 +93,8 @@ fn main() {
     {
         search_latency(name, server, &model, &runtime, folder.path());
     }
+    println!();
+    plan::measure();
 }
 
 fn copy_gallery(to: &Path) -> Vec<PathBuf> {
@@ -180,8 +188,33 @@ fn ingest_once(
         .args(&collection.name)
         .arg(folder);
     let cpu_before = children_cpu_seconds();
+    let ran = watched(&server.run(run));
+    assert_eq!(ran.summary["upserted"], pictures);
+    let elapsed = ran.summary["elapsed_seconds"].as_f64().unwrap();
+    Ingested {
+        rate: pictures as f64 / elapsed,
+        cpu_ms: (children_cpu_seconds() - cpu_before) * 1e3 / pictures as f64,
+        peak_mib: ran.peak_kib / 1024.0,
+        start_seconds: ran.wall - elapsed,
+    }
+}
+
+/// A run of a binary, its memory watched.
+struct Watched {
+    summary: serde_json::Value,
+    wall: f64,
+    peak_kib: f64,
+}
+
+impl Watched {
+    fn count(&self, key: &str) -> u64 {
+        self.summary[key].as_u64().unwrap()
+    }
+}
+
+fn watched(run: &Run) -> Watched {
     let start = Instant::now();
-    let mut child = server.run(run).command().spawn().unwrap();
+    let mut child = run.command().spawn().unwrap();
     let status = format!("/proc/{}/status", child.id());
     let mut peak_kib = 0.0f64;
     while child.try_wait().unwrap().is_none() {
@@ -196,14 +229,10 @@ fn ingest_once(
         .unwrap()
         .read_to_string(&mut summary)
         .unwrap();
-    let summary: serde_json::Value = serde_json::from_str(&summary).unwrap();
-    assert_eq!(summary["upserted"], pictures);
-    let elapsed = summary["elapsed_seconds"].as_f64().unwrap();
-    Ingested {
-        rate: pictures as f64 / elapsed,
-        cpu_ms: (children_cpu_seconds() - cpu_before) * 1e3 / pictures as f64,
-        peak_mib: peak_kib / 1024.0,
-        start_seconds: wall - elapsed,
+    Watched {
+        summary: serde_json::from_str(&summary).unwrap(),
+        wall,
+        peak_kib,
     }
 }
 

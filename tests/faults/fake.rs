@@ -18,7 +18,8 @@ use milvus::proto::milvus::{
 use milvus::proto::schema::field_data::Field;
 use milvus::proto::schema::scalar_field::Data;
 use milvus::proto::schema::{
-    CollectionSchema, FieldData, JsonArray, LongArray, ScalarField, StringArray, vector_field,
+    CollectionSchema, FieldData, FloatArray, JsonArray, LongArray, ScalarField, StringArray,
+    VectorField, vector_field,
 };
 use prost::Message;
 use tokio::net::TcpListener;
@@ -158,6 +159,18 @@ impl Fake {
     /// How often a method was called.
     pub(crate) fn calls(&self, method: &str) -> usize {
         self.service.state().calls.get(method).copied().unwrap_or(0)
+    }
+
+    /// Changes a field of the row whose path ends so.
+    pub(crate) fn alter(&self, collection: &str, path_end: &str, field: &str, cell: Cell) {
+        let mut state = self.service.state();
+        let held = state.collections.get_mut(collection).unwrap();
+        let of_path = |row: &&mut BTreeMap<String, Cell>| match &row["path"] {
+            Cell::Text(path) => path.ends_with(path_end),
+            _ => false,
+        };
+        let row = held.rows.values_mut().find(of_path).unwrap();
+        row.insert(field.to_owned(), cell);
     }
 
     /// Rows of a collection.
@@ -579,12 +592,32 @@ fn column(name: &str, rows: &[&BTreeMap<String, Cell>]) -> FieldData {
                 })
                 .collect(),
         }),
-        Some(other) => panic!("{name} is {other:?}, which nobody asks for"),
+        Some(Some(Cell::Vector(first))) => return vectors(name, first.len(), rows),
+        Some(None) => panic!("no row has a {name}"),
     };
     FieldData {
         field_name: name.to_owned(),
         field: Some(Field::Scalars(ScalarField {
             data: Some(data),
+            ..Default::default()
+        })),
+        ..Default::default()
+    }
+}
+
+fn vectors(name: &str, dimension: usize, rows: &[&BTreeMap<String, Cell>]) -> FieldData {
+    let numbers = rows.iter().flat_map(|row| match &row[name] {
+        Cell::Vector(vector) => vector.clone(),
+        other => panic!("{other:?} is no vector"),
+    });
+    let data = FloatArray {
+        data: numbers.collect(),
+    };
+    FieldData {
+        field_name: name.to_owned(),
+        field: Some(Field::Vectors(VectorField {
+            dim: count(dimension),
+            data: Some(vector_field::Data::FloatVector(data)),
             ..Default::default()
         })),
         ..Default::default()

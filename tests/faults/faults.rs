@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::fake::Fault;
-use crate::scene::{ROW_BYTES, Scene, counts_of};
+use crate::fake::{Cell, Fault};
+use crate::scene::{PICTURES, ROW_BYTES, Scene, counts_of};
 
 fn counts(of: &[(&str, u64)]) -> BTreeMap<String, u64> {
     of.iter()
@@ -100,8 +100,9 @@ fn a_row_that_is_never_taken_fails_alone() {
     let ran = scene.ingest().run().expect_code(3);
     assert_eq!(counts_of(&ran), counts(&[("failed", 1), ("upserted", 9)]));
     assert!(
-        ran.stderr
-            .contains("picture-03.png: upsert: Milvus refused its row 5 times"),
+        ran.stderr.contains(
+            "picture-03.png: upsert: Milvus takes the batch and keeps leaving its row out"
+        ),
         "{}",
         ran.stderr
     );
@@ -173,6 +174,27 @@ fn faults_while_the_collection_is_read_are_overcome() {
 }
 
 #[test]
+fn faults_while_the_collection_is_made_ready_are_overcome() {
+    let scene = Scene::new(10);
+    let methods = [
+        "describe_collection",
+        "create_collection",
+        "describe_index",
+        "create_index",
+        "get_load_state",
+        "load_collection",
+    ];
+    for method in methods {
+        let faults = [Fault::CutAfter, Fault::RateLimit, Fault::Unavailable];
+        scene.milvus.schedule(method, faults.map(Some));
+    }
+    scene.expect_all(&scene.ingest().run());
+    for method in methods {
+        assert!(scene.milvus.calls(method) >= 4, "{method}");
+    }
+}
+
+#[test]
 fn an_answer_of_a_hundred_megabytes_is_read() {
     let scene = Scene::new(10);
     scene.expect_all(&scene.ingest().run());
@@ -181,4 +203,56 @@ fn an_answer_of_a_hundred_megabytes_is_read() {
         .schedule("query", [Some(Fault::Large(100 << 20))]);
     let ran = scene.ingest().run().expect_code(0);
     assert_eq!(counts_of(&ran), counts(&[("unchanged", 10)]));
+}
+
+/// What no server would take: a vector that is not finite, a row whose parts
+/// do not belong together.
+#[test]
+fn rows_that_were_spoilt_are_found_and_written_anew() {
+    let scene = Scene::new(10);
+    scene.expect_all(&scene.ingest().run());
+    let mut vector = vec![0.5; 14_400];
+    vector[7] = f32::NAN;
+    let spoil = |name: &str, field: &str, cell: Cell| {
+        scene.milvus.alter(PICTURES, name, field, cell);
+    };
+    spoil("picture-03.png", "embedding", Cell::Vector(vector));
+    spoil(
+        "picture-05.png",
+        "display_name",
+        Cell::Text("another".to_owned()),
+    );
+    let ordinary = scene.ingest().run().expect_code(0);
+    assert_eq!(
+        counts_of(&ordinary),
+        counts(&[("unchanged", 10)]),
+        "it does not look"
+    );
+    let found = scene.ingest().args("--verify").run().expect_code(3).json();
+    assert_eq!(
+        (&found["vector"], &found["stale"]),
+        (&1.into(), &1.into()),
+        "{found}"
+    );
+    let said = found["differences"].to_string();
+    assert!(said.contains("its vector is not finite"), "{said}");
+    assert!(said.contains("not those that were written"), "{said}");
+    let methods = ["query", "delete", "upsert"];
+    for method in methods {
+        scene
+            .milvus
+            .schedule(method, [Fault::CutAfter, Fault::RateLimit].map(Some));
+    }
+    let found = scene
+        .ingest()
+        .args("--verify --repair")
+        .run()
+        .expect_code(0)
+        .json();
+    assert_eq!(
+        (&found["clean"], &found["rows"]),
+        (&true.into(), &10.into()),
+        "{found}"
+    );
+    scene.expect_rows();
 }
