@@ -58,6 +58,8 @@ pub(super) struct RawTable {
 
 #[derive(Debug)]
 struct Row {
+    /// Line at which it starts, from 1.
+    line: u64,
     display_name: Option<String>,
     attributes: Attributes,
     used: AtomicBool,
@@ -187,6 +189,7 @@ impl NamesTable {
         self.rows.insert(
             row_key.clone(),
             Row {
+                line: row.line,
                 display_name,
                 attributes,
                 used: AtomicBool::new(false),
@@ -198,17 +201,25 @@ impl NamesTable {
     /// Display name and attributes of a picture: of the row whose key is its
     /// relative path, else its file name, else its stem.
     pub fn lookup(&self, candidate: &Candidate) -> (Option<&str>, Option<&Attributes>) {
-        let file_name = candidate.relative.rsplit('/').next().unwrap_or_default();
-        let row = [candidate.relative.as_str(), file_name, stem(file_name)]
-            .into_iter()
-            .find_map(|key| self.rows.get(key));
-        match row {
+        match self.row_of(candidate) {
             Some(row) => {
                 row.used.store(true, Ordering::Relaxed);
                 (row.display_name.as_deref(), Some(&row.attributes))
             }
             None => (None, None),
         }
+    }
+
+    /// Line at which a picture's row starts, from 1.
+    pub fn line_of(&self, candidate: &Candidate) -> Option<u64> {
+        self.row_of(candidate).map(|row| row.line)
+    }
+
+    fn row_of(&self, candidate: &Candidate) -> Option<&Row> {
+        let file_name = candidate.relative.rsplit('/').next().unwrap_or_default();
+        [candidate.relative.as_str(), file_name, stem(file_name)]
+            .into_iter()
+            .find_map(|key| self.rows.get(key))
     }
 
     /// Rows that could be read.
@@ -225,6 +236,18 @@ impl NamesTable {
     pub fn unused(&self) -> usize {
         let unused = |row: &&Row| !row.used.load(Ordering::Relaxed);
         self.rows.values().filter(unused).count()
+    }
+
+    /// Line and key of the first rows that no picture was looked up for so
+    /// far, `most` of them.
+    pub fn unused_rows(&self, most: usize) -> Vec<(u64, &str)> {
+        let rows = self.rows.iter();
+        let unused = rows.filter(|(_, row)| !row.used.load(Ordering::Relaxed));
+        let mut unused: Vec<(u64, &str)> =
+            unused.map(|(key, row)| (row.line, key.as_str())).collect();
+        unused.sort_unstable();
+        unused.truncate(most);
+        unused
     }
 }
 
@@ -340,6 +363,8 @@ mod tests {
         assert_eq!(name_of(&table, "b/1.png").unwrap(), "stem");
         assert_eq!(name_of(&table, "3.png"), None);
         assert_eq!(table.unused(), 1);
+        assert_eq!(table.unused_rows(3), [(5, "2")]);
+        assert_eq!(table.line_of(&candidate("b/1.png")), Some(4));
     }
 
     #[test]

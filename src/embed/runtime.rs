@@ -29,6 +29,7 @@ const BROKEN_OPTIMISER: &str = "SimplifiedLayerNormFusion";
 #[derive(Clone)]
 pub struct Runtime {
     environment: Environment,
+    path: PathBuf,
 }
 
 impl std::fmt::Debug for Runtime {
@@ -56,7 +57,22 @@ impl Runtime {
             .build()
             .map_err(|error| broken(Said::by(&error)))?;
         tracing::debug!(path = %path.display(), "ONNX Runtime loaded");
-        Ok(Self { environment })
+        Ok(Self { environment, path })
+    }
+
+    /// The library's file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Version in the name of the library's file, where it has one:
+    /// `libonnxruntime.so.1.24.4`.
+    pub fn version(&self) -> Option<String> {
+        let file = self.path.canonicalize().ok()?;
+        let name = file.file_name()?.to_str()?;
+        let digits = name.find(|c: char| c.is_ascii_digit())?;
+        let version = name[digits..].trim_end_matches(|c: char| !c.is_ascii_digit());
+        version.contains('.').then(|| version.to_owned())
     }
 
     /// Opens a graph that runs on `threads` threads, cut down to the tensor

@@ -2,9 +2,9 @@
 
 use milvus::proto::common::Status;
 use milvus::proto::milvus::{
-    BoolResponse, ConnectResponse, DescribeCollectionResponse, DescribeIndexResponse,
-    FlushResponse, GetLoadStateResponse, GetVersionResponse, MutationResult, QueryResults,
-    SearchResults, ShowCollectionsResponse,
+    BoolResponse, CheckHealthResponse, ConnectResponse, DescribeCollectionResponse,
+    DescribeIndexResponse, FlushResponse, GetLoadStateResponse, GetVersionResponse, MutationResult,
+    QueryResults, SearchResults, ShowCollectionsResponse,
 };
 
 use super::connect::{Store, Stub, too_late};
@@ -35,6 +35,7 @@ macro_rules! replies {
 
 replies!(
     BoolResponse,
+    CheckHealthResponse,
     ConnectResponse,
     DescribeCollectionResponse,
     DescribeIndexResponse,

@@ -323,7 +323,10 @@ impl Store {
             .unwrap_or_else(|_| Err(too_late(OPERATION, LOAD_LIMIT)))
     }
 
-    async fn describe(&self, name: &str) -> Result<Option<DescribeCollectionResponse>, StoreError> {
+    pub(super) async fn describe(
+        &self,
+        name: &str,
+    ) -> Result<Option<DescribeCollectionResponse>, StoreError> {
         const OPERATION: &str = "describe the collection";
         if !is_name(name) {
             return Err(StoreError::InvalidName {
@@ -350,7 +353,7 @@ impl Store {
     }
 }
 
-fn mark_of(found: &DescribeCollectionResponse) -> Option<ModelMark> {
+pub(super) fn mark_of(found: &DescribeCollectionResponse) -> Option<ModelMark> {
     Some(ModelMark {
         model: value(&found.properties, MODEL_PROPERTY)?.to_owned(),
         fingerprint: value(&found.properties, FINGERPRINT_PROPERTY)?.to_owned(),

@@ -34,6 +34,8 @@ pub struct Server {
     pub version: String,
     /// Milvus Lite: the embedded one, with limits of its own.
     pub lite: bool,
+    /// How it says that it is deployed, such as `STANDALONE`; mostly empty.
+    pub mode: String,
 }
 
 /// A connection to one Milvus.
@@ -102,6 +104,7 @@ impl Store {
             server: Server {
                 version: String::new(),
                 lite: false,
+                mode: String::new(),
             },
         };
         store.server = store.identify().await?;
@@ -150,6 +153,7 @@ impl Store {
         Ok(Server {
             version: version.to_owned(),
             lite: embedded.is_some() || deploy_mode == "embedded",
+            mode: deploy_mode,
         })
     }
 

@@ -10,6 +10,7 @@
 //! Reads and writes are idempotent, since keys are deterministic; so every
 //! request may be sent again after a fault whose outcome is unknown.
 
+mod authority;
 mod call;
 mod collection;
 mod columns;
@@ -21,11 +22,13 @@ mod retry;
 mod rows;
 mod schema;
 mod search;
+mod shape;
 mod turn;
 mod verdict;
 mod watch;
 mod write;
 
+pub use authority::{Authority, Condition};
 pub use collection::{Collection, Index, LOAD_LIMIT, ModelMark};
 pub use connect::{Server, Store};
 pub use error::{Reason, StoreError};
@@ -33,5 +36,6 @@ pub use ranges::WholeRow;
 pub use rows::{ContentKey, HeldRow, HeldVector, content_key};
 pub use schema::{MAX_JSON_BYTES, MAX_TEXT_BYTES};
 pub use search::VectorQuery;
+pub use shape::{Shape, TextLimits};
 pub use watch::Watch;
 pub use write::{RowFault, Upserted, encoded_bytes};

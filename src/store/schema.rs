@@ -114,6 +114,30 @@ impl Migration {
         }
     }
 
+    /// Name and type of each field that we fill and that a collection lacks, or
+    /// has with another type.
+    pub(super) fn differences(
+        &self,
+        found: &DescribeCollectionResponse,
+    ) -> Vec<(String, &'static str)> {
+        let is_there = |wanted: &&Field| {
+            fields(found).iter().any(|field| {
+                field.name == wanted.name
+                    && field.data_type == wanted.r#type.data_type() as i32
+                    && field.is_primary_key == wanted.primary_key
+            })
+        };
+        let missing = self.fields.iter().filter(|wanted| !is_there(wanted));
+        missing
+            .map(|field| (field.name.clone(), field.r#type.as_str()))
+            .collect()
+    }
+
+    /// Whether we fill a field of that name.
+    pub(super) fn fills(&self, name: &str) -> bool {
+        self.fields.iter().any(|field| field.name == name)
+    }
+
     /// Checks that a collection that exists has every field that we fill, and
     /// returns the dimension of its vectors.
     pub(super) fn check(
@@ -121,24 +145,14 @@ impl Migration {
         collection: &str,
         found: &DescribeCollectionResponse,
     ) -> Result<usize, StoreError> {
-        let fields = found
-            .schema
-            .as_ref()
-            .map_or(&[][..], |schema| &schema.fields);
-        for wanted in &self.fields {
-            let same = fields.iter().any(|field| {
-                field.name == wanted.name
-                    && field.data_type == wanted.r#type.data_type() as i32
-                    && field.is_primary_key == wanted.primary_key
+        if let Some((field, expected)) = self.differences(found).into_iter().next() {
+            return Err(StoreError::Schema {
+                collection: collection.to_owned(),
+                field,
+                expected,
             });
-            if !same {
-                return Err(StoreError::Schema {
-                    collection: collection.to_owned(),
-                    field: wanted.name.clone(),
-                    expected: wanted.r#type.as_str(),
-                });
-            }
         }
+        let fields = fields(found);
         let vector = fields.iter().find(|field| field.name == EMBEDDING);
         vector
             .and_then(|field| value(&field.type_params, "dim"))
@@ -148,6 +162,11 @@ impl Migration {
                 what: "the vector field has no dimension",
             })
     }
+}
+
+/// The fields of a collection as Milvus describes it.
+pub(super) fn fields(found: &DescribeCollectionResponse) -> &[FieldSchema] {
+    found.schema.as_ref().map_or(&[], |schema| &schema.fields)
 }
 
 pub(super) fn pair(key: &str, value: &dyn std::fmt::Display) -> KeyValuePair {
