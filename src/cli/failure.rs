@@ -12,7 +12,8 @@ pub enum Exit {
     Done,
     /// Could not do it.
     Failed,
-    /// Finished, but some pictures were rejected or failed.
+    /// Finished, but some pictures were rejected or failed, or a check found
+    /// errors.
     Incomplete,
     /// Interrupted, drained, reported.
     Interrupted,
@@ -76,6 +77,11 @@ impl Failure {
     /// How the command ends.
     pub(super) fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// What went wrong, on one line, and what to do about it.
+    pub(super) fn into_parts(self) -> (String, String) {
+        (format!("{:#}", self.error), self.hint.unwrap_or_default())
     }
 
     /// Whether the reader of our output went away, which is no failure.

@@ -15,7 +15,7 @@ use super::progress::Progress;
 use super::settings;
 use super::signals::cancel_on_signal;
 use super::terminal::{self, complain, tell};
-use super::{ingest_report, ingest_verify};
+use super::{ingest_check, ingest_report, ingest_verify};
 use crate::catalog::{Entries, NamesOptions, NamesTable, Roots};
 use crate::config::ImageLimits;
 use crate::embed::Runtime;
@@ -24,7 +24,7 @@ use crate::model::Model;
 use crate::store::{ModelMark, Store, Watch};
 
 /// The model where nothing says otherwise.
-const DEFAULT_MODEL: &str = "clip-vit-b-32";
+pub(super) const DEFAULT_MODEL: &str = "clip-vit-b-32";
 
 /// How long transient faults of the server are waited out: a run of hours
 /// survives a restart or an upgrade of the server.
@@ -38,6 +38,9 @@ pub fn main() -> ExitCode {
 async fn run(args: IngestArgs) -> Result<Exit, Failure> {
     let file = args.places.file()?;
     let settings = Settings::new(&args, &file)?;
+    if args.check {
+        return ingest_check::run(args, &file, settings).await;
+    }
     let pictures = settings.pictures(&args, args.common.quiet)?;
     let session = Session::open(&args, &file, &settings.target.collection).await?;
     if args.comparing.verify {
@@ -129,6 +132,15 @@ async fn ingest(
 /// Whoever stopped reading the summary still gets the exit code.
 pub(super) fn unless_unread(printed: Result<(), Failure>) -> Result<(), Failure> {
     printed.or_else(|f| if f.is_broken_pipe() { Ok(()) } else { Err(f) })
+}
+
+/// Bounds on a single file.
+pub(super) fn limits(args: &PaceArgs) -> ImageLimits {
+    ImageLimits {
+        max_file_bytes: args.max_file_bytes,
+        max_pixels: args.max_pixels,
+        max_decode: Duration::from_secs(args.max_decode_seconds),
+    }
 }
 
 fn print_summary(args: &IngestArgs, view: &ingest_report::View<'_>) -> Result<(), Failure> {
@@ -232,11 +244,7 @@ impl Settings {
             names: read_names(&args.names, quiet)?,
             entries: entries(args)?,
             roots: self.roots.clone(),
-            limits: ImageLimits {
-                max_file_bytes: args.pace.max_file_bytes,
-                max_pixels: args.pace.max_pixels,
-                max_decode: Duration::from_secs(args.pace.max_decode_seconds),
-            },
+            limits: limits(&args.pace),
         })
     }
 }
@@ -292,7 +300,7 @@ fn read_names(args: &NamesArgs, quiet: bool) -> Result<Option<NamesTable>, Failu
     Ok(Some(table))
 }
 
-fn entries(args: &IngestArgs) -> Result<Entries, Failure> {
+pub(super) fn entries(args: &IngestArgs) -> Result<Entries, Failure> {
     let list: Option<Box<dyn BufRead + Send>> = match &args.files_from {
         None => None,
         Some(path) if path == Path::new("-") => Some(Box::new(BufReader::new(std::io::stdin()))),

@@ -23,7 +23,8 @@ use crate::entity::MetricType;
 /// attributes. Running the same command again writes only what changed.
 ///
 /// Exit code: 0 done, 1 could not do it, 2 bad usage, 3 some pictures were
-/// rejected or failed (or --verify found differences), 130 interrupted.
+/// rejected or failed (or --verify found differences, or --check errors), 130
+/// interrupted.
 #[derive(Debug, Parser)]
 #[command(name = "ingest", version, max_term_width = 100, after_long_help = EXAMPLES)]
 #[command(group = ArgGroup::new("deletes").args(["prune", "repair"]))]
@@ -48,6 +49,15 @@ pub(super) struct IngestArgs {
     /// Write nothing; say what would be done
     #[arg(long)]
     pub(super) dry_run: bool,
+
+    /// Look at everything that can fail before the first picture is decoded
+    ///
+    /// Settings, model, ONNX Runtime, memory, server, login, collection,
+    /// index, the right to write, every path and name against the
+    /// collection's limits: one finding a line, each with its remedy. Writes
+    /// nothing. Exit code: 0 no error was found, 3 some were.
+    #[arg(long, conflicts_with_all = ["dry_run", "verify"])]
+    pub(super) check: bool,
 
     /// Delete the rows whose files are gone, of the folders given alone
     ///
@@ -92,7 +102,8 @@ const EXAMPLES: &str = "Examples:
   ingest --collection fashion_clip --names styles.csv ./images
   find /photos -name '*.jpg' -print0 | ingest --collection photos --files-from - --root /photos
   ingest --collection demo --model lit-b0 --dry-run ./fashion
-  ingest --collection fashion_clip --verify --repair ./fashion";
+  ingest --collection fashion_clip --verify --repair ./fashion
+  ingest --check --collection fashion_clip --names styles.csv ./images";
 
 /// Form of the summary.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

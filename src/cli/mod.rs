@@ -8,6 +8,7 @@ pub mod search;
 
 mod failure;
 mod ingest_args;
+mod ingest_check;
 mod ingest_report;
 mod ingest_verify;
 mod ingest_verify_report;

@@ -89,6 +89,9 @@ pub(super) struct PlaceArgs {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
+    /// The file itself; `None` where there is none.
+    #[serde(skip)]
+    pub(super) path: Option<PathBuf>,
     uri: Option<String>,
     #[serde(rename = "token_file")]
     token: Option<PathBuf>,
@@ -148,6 +151,7 @@ impl PlaceArgs {
         for path in [&mut file.token, &mut file.tls_ca, &mut file.models_dir] {
             *path = path.take().map(|path| folder.join(path));
         }
+        file.path = Some(path);
         Ok(file)
     }
 

@@ -36,10 +36,11 @@ impl Job {
     /// Joins the picture's row of the names table. What Milvus cannot store is
     /// the picture's problem.
     pub(super) fn new(names: Option<&NamesTable>, candidate: Candidate) -> Result<Self, Problem> {
-        let (name, attributes) = names.map_or((None, None), |names| names.lookup(&candidate));
-        let display_name = name.map_or_else(|| readable_stem(&candidate.relative), str::to_owned);
-        let attributes = attributes.cloned().unwrap_or_default();
-        let json_bytes = serde_json::to_string(&attributes).map_or(0, |json| json.len());
+        let Described {
+            display_name,
+            attributes,
+            json_bytes,
+        } = describe(names, &candidate);
         let too_long = [
             ("display name", display_name.len(), MAX_TEXT_BYTES),
             ("path", candidate.path_text.len(), MAX_TEXT_BYTES),
@@ -92,6 +93,26 @@ impl Job {
             attributes: self.attributes.clone(),
         };
         Ok((record_of(&file, named), file.bytes))
+    }
+}
+
+/// What a picture's row says of it beside its path.
+#[derive(Debug)]
+pub(super) struct Described {
+    pub(super) display_name: String,
+    pub(super) attributes: Attributes,
+    /// Bytes of the attributes as JSON.
+    pub(super) json_bytes: usize,
+}
+
+/// Joins the names table; without a row, the file's name is made readable.
+pub(super) fn describe(names: Option<&NamesTable>, candidate: &Candidate) -> Described {
+    let (name, attributes) = names.map_or((None, None), |names| names.lookup(candidate));
+    let attributes = attributes.cloned().unwrap_or_default();
+    Described {
+        display_name: name.map_or_else(|| readable_stem(&candidate.relative), str::to_owned),
+        json_bytes: serde_json::to_string(&attributes).map_or(0, |json| json.len()),
+        attributes,
     }
 }
 

@@ -14,8 +14,11 @@
 //! Each picture ends in one [`Outcome`](crate::entity::Outcome), and the ledger
 //! balances whatever happens: a bad picture is an outcome and the run goes on,
 //! a broken server or graph ends the run and what was left is `cancelled`.
+//!
+//! [`check`] looks at all that can fail before that, and writes nothing.
 
 mod cancel;
+pub mod check;
 mod discoverer;
 mod error;
 mod job;
@@ -35,6 +38,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 
 pub use cancel::Cancel;
+pub use check::Memory;
 pub use error::IngestError;
 pub use ledger::{Counts, Observer};
 pub use prune::{Prune, PruneRefusal};

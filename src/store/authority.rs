@@ -14,8 +14,9 @@ use milvus::proto::milvus::{
 use super::call::Reply;
 use super::connect::Store;
 use super::error::{StoreError, code};
+use super::schema::pair;
 
-/// A field and a partition that no collection has.
+/// A field and a partition that no collection has, and no type of index.
 const NOWHERE: &str = "no_such_part";
 
 /// Half a filter, which no server can parse.
@@ -87,6 +88,7 @@ impl Store {
                 let request = CreateIndexRequest {
                     collection_name,
                     field_name: NOWHERE.to_owned(),
+                    extra_params: vec![pair("index_type", &NOWHERE)],
                     ..Default::default()
                 };
                 self.refused(operation, stub.create_index(request)).await

@@ -7,6 +7,7 @@
 mod support;
 
 mod architecture;
+mod check;
 mod command_line;
 mod export;
 mod offline_errors;

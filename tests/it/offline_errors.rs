@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use crate::support::{Run, ingest, models, repo, search};
 
 /// An address at which nothing listens.
-fn closed_port() -> String {
+pub(crate) fn closed_port() -> String {
     let port = TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()

@@ -6,7 +6,7 @@ use std::fs;
 use crate::servers::Server;
 use crate::support::{Run, gallery, ingest, repo, search};
 
-fn small(
+pub(crate) fn small(
     server: &Server,
     test: &str,
     model: &str,
@@ -35,7 +35,7 @@ fn snapshot(name: &str, server: &Server, run: Run, hidden: &[(&str, &str)]) {
     insta::assert_snapshot!(name, server.run(run).run().expect_code(1).text(&hidden));
 }
 
-fn kind(server: &Server) -> &'static str {
+pub(crate) fn kind(server: &Server) -> &'static str {
     if server.token.is_some() {
         "standalone"
     } else {

@@ -19,6 +19,7 @@ macro_rules! on_both_servers {
     };
 }
 
+mod check;
 mod errors;
 mod gallery;
 mod interrupt;

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use milvus::proto::common::ConsistencyLevel;
 use milvus::proto::milvus::milvus_service_client::MilvusServiceClient;
 use milvus::proto::milvus::{
+    CreateCollectionRequest, CreateCredentialRequest, DeleteCredentialRequest,
     DropCollectionRequest, FlushRequest, InsertRequest, QueryRequest, ReleaseCollectionRequest,
 };
+use milvus::proto::schema::CollectionSchema;
 use milvus_image_search::config::{Connection, Secret};
 use milvus_image_search::entity::ImageId;
 use milvus_image_search::store::Store;
+use prost::Message;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::support::Run;
@@ -105,6 +108,59 @@ impl Server {
     }
 }
 
+/// A user without any rights, who goes away with the guard.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    server: Server,
+    name: String,
+}
+
+impl Stranger {
+    const PASSWORD: &str = "Strang3r";
+
+    pub(crate) fn new(server: &Server) -> Self {
+        use base64::Engine;
+        let name = format!("stranger_{}", std::process::id());
+        block_on(async {
+            let mut stub = server.stub().await.unwrap();
+            let request = server.request(CreateCredentialRequest {
+                username: name.clone(),
+                password: base64::engine::general_purpose::STANDARD.encode(Self::PASSWORD),
+                ..Default::default()
+            });
+            let status = stub.create_credential(request).await.unwrap().into_inner();
+            assert_eq!(status.code, 0, "{}", status.reason);
+        });
+        Self {
+            server: server.clone(),
+            name,
+        }
+    }
+
+    /// The server, as this user sees it.
+    pub(crate) fn server(&self) -> Server {
+        Server {
+            token: Some(format!("{}:{}", self.name, Self::PASSWORD)),
+            ..self.server.clone()
+        }
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        block_on(async {
+            let Some(mut stub) = self.server.stub().await else {
+                return;
+            };
+            let request = self.server.request(DeleteCredentialRequest {
+                username: self.name.clone(),
+                ..Default::default()
+            });
+            let _gone = stub.delete_credential(request).await.is_ok();
+        });
+    }
+}
+
 /// A collection of one test.
 #[derive(Debug)]
 pub(crate) struct Collection {
@@ -144,6 +200,21 @@ impl Collection {
         });
         let reply = stub.insert(insert).await.unwrap().into_inner();
         assert_eq!(reply.insert_cnt, 1, "{reply:?}");
+    }
+
+    /// Creates it with a schema that is none of ours.
+    pub(crate) fn create(&self, mut schema: CollectionSchema) {
+        schema.name.clone_from(&self.name);
+        block_on(async {
+            let mut stub = self.server.stub().await.unwrap();
+            let request = self.server.request(CreateCollectionRequest {
+                collection_name: self.name.clone(),
+                schema: schema.encode_to_vec(),
+                ..Default::default()
+            });
+            let status = stub.create_collection(request).await.unwrap().into_inner();
+            assert_eq!(status.code, 0, "{}", status.reason);
+        });
     }
 
     /// Takes the collection out of the server's memory, and waits until it is
