@@ -3,12 +3,13 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, RandomState};
-use std::io::{BufRead, ErrorKind};
+use std::io::{BufRead, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::format::{Recognised, claims_image, recognise};
+use super::open::{kind_beside_file, reason};
 use super::source::{Candidate, Source};
 use crate::entity::{ImageId, Problem, Stage};
 
@@ -57,6 +58,9 @@ impl std::fmt::Debug for Entries {
     }
 }
 
+/// Most bytes of one path in a list: 16 times what Linux opens.
+const MAX_LISTED_BYTES: usize = 65_536;
+
 impl Entries {
     /// `paths`, then those in `list`: one a line, or NUL-separated where its
     /// first block holds a NUL.
@@ -81,8 +85,13 @@ impl Entries {
                     Err(error) => return Some(Err(error)),
                 },
             };
-            match list.read_until(separator, &mut line) {
+            let most = MAX_LISTED_BYTES as u64 + 1;
+            match list.take(most).read_until(separator, &mut line) {
                 Ok(0) => return None,
+                Ok(read) if read > MAX_LISTED_BYTES => {
+                    let reason = "an entry is longer than any path: is it a list, one path a line or NUL-separated?";
+                    return Some(Err(std::io::Error::other(reason)));
+                }
                 Ok(_) => {}
                 Err(error) => return Some(Err(error)),
             }
@@ -204,7 +213,7 @@ fn resolve(
     roots: &Roots,
     last: &mut Option<(PathBuf, Source)>,
 ) -> Result<(PathBuf, Source), String> {
-    let canonical = folder.canonicalize().map_err(|error| error.to_string())?;
+    let canonical = folder.canonicalize().map_err(|error| reason(&error))?;
     let root = roots.root.as_deref().unwrap_or(&canonical);
     // Files of many folders are many sources: none of them is read whole.
     let whole = walked || roots.root.is_some();
@@ -280,7 +289,7 @@ fn unreachable_reason(path: &Path, error: &std::io::Error) -> String {
             "a symbolic link that leads nowhere: {} cannot be found",
             target.display()
         ),
-        None => error.to_string(),
+        None => reason(error),
     }
 }
 
@@ -300,10 +309,9 @@ fn examine(
     source: &Source,
     named_by_user: bool,
 ) -> Sighting {
-    if !metadata.is_file() {
-        // A FIFO or a device would block or never end: it is not opened.
-        return if named_by_user {
-            rejected(path, "it is not a regular file".to_owned())
+    if let Some(kind) = kind_beside_file(metadata.file_type()) {
+        return if named_by_user || claims_image(&path) {
+            rejected(path, format!("it is {kind}, no regular file: not opened"))
         } else {
             skipped(path, Skip::NotAnImage)
         };
@@ -321,7 +329,7 @@ fn examine(
             rejected(path, "the content is not a picture".to_owned())
         }
         Ok(Recognised::Other) => skipped(path, Skip::NotAnImage),
-        Err(error) => failed(path, error.to_string()),
+        Err(error) => failed(path, reason(&error)),
     }
 }
 
@@ -616,7 +624,7 @@ mod tests {
         // Nothing is locked to a superuser.
         let expected = match std::fs::read_dir(&locked) {
             Ok(_) => "image a/a.jpg".to_owned(),
-            Err(error) => format!("failed {error}"),
+            Err(error) => format!("failed {}", reason(&error)),
         };
         let found = run(&[dir.path().join("shop")], None, Roots::default());
         std::fs::set_permissions(&locked, PermissionsExt::from_mode(0o700)).unwrap();

@@ -1,8 +1,15 @@
 //! What a file is, by its first bytes; what it claims to be, by its name.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+
+use super::open::open_file;
+
+macro_rules! heif_remedy {
+    () => {
+        "convert it to JPEG (`heif-convert FILE OUT.jpg`, or the export of a photo program; phones save JPEG when set to \"most compatible\")"
+    };
+}
 
 /// Formats that can be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,22 +84,25 @@ const FOREIGN_EXTENSIONS: &[&str] = &[
     "cr2", "nef", "arw", "dng",
 ];
 
+/// Why AVIF and HEIC are refused, and the way round.
+const HEIF_REASON: &str = concat!("AVIF and HEIC are not decoded: ", heif_remedy!());
+
+/// What to do with AVIF and HEIC.
+pub const HEIF_REMEDY: &str = heif_remedy!();
+
 /// Looks at the head of `path`.
 ///
 /// # Errors
-/// The file cannot be opened or read.
+/// The file cannot be opened or read, or is no file any more.
 pub(super) fn recognise(path: &Path) -> io::Result<Recognised> {
     let mut head = Vec::with_capacity(HEAD_BYTES);
-    File::open(path)?
-        .take(HEAD_BYTES as u64)
-        .read_to_end(&mut head)?;
+    let (file, _) = open_file(path)?;
+    file.take(HEAD_BYTES as u64).read_to_end(&mut head)?;
     if let Some(format) = Format::of(&head) {
         return Ok(Recognised::Image(format));
     }
     if is_heif(&head) {
-        return Ok(Recognised::NotDecodable(
-            "AVIF and HEIC are not decoded: convert it to JPEG (`heif-convert FILE OUT.jpg`, or the export of a photo program; phones save JPEG when set to \"most compatible\")",
-        ));
+        return Ok(Recognised::NotDecodable(HEIF_REASON));
     }
     let extension = extension(path);
     Ok(if head.is_empty() && claims_image(path) {
@@ -118,7 +128,7 @@ pub(super) fn claims_image(path: &Path) -> bool {
 
 /// Whether a file is AVIF or HEIC, whatever its name; phones' HEIC is often
 /// called `.jpg`. Decoders of either are in C, or far from whole.
-fn is_heif(head: &[u8]) -> bool {
+pub fn is_heif(head: &[u8]) -> bool {
     const BRANDS: [&[u8; 4]; 8] = [
         b"avif", b"avis", b"heic", b"heix", b"hevc", b"heim", b"mif1", b"msf1",
     ];

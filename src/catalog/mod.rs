@@ -11,12 +11,13 @@ mod names;
 mod names_csv;
 mod names_error;
 mod names_jsonl;
+mod open;
 mod read;
 mod source;
 
 pub use discover::{Entries, Found, Roots, Skip, discover};
-pub use format::{Format, HEAD_BYTES};
+pub use format::{Format, HEAD_BYTES, HEIF_REMEDY, is_heif};
 pub use names::{KEY_COLUMNS, NAME_COLUMNS, NamesOptions, NamesTable, readable_stem};
 pub use names_error::{BadRow, HeaderFault, NamesError};
-pub use read::{FileContent, read_file};
-pub use source::{Candidate, Source, SourceName};
+pub use read::{CHANGED, FileContent, read_file};
+pub use source::{Candidate, Source, SourceName, now_micros, until_settled};

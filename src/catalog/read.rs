@@ -1,10 +1,14 @@
 //! Reading a picture's file, within a limit.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read};
 use std::path::Path;
 
+use super::open::{open_file, reason};
 use super::source::modified_micros;
+
+/// Said of a file whose bytes may be of two contents.
+pub const CHANGED: &str = "it changed while it was read: run the same command again";
 
 /// A file as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,20 +24,28 @@ pub struct FileContent {
 /// size was when it was found.
 ///
 /// # Errors
-/// It cannot be read, has more than `most` bytes, or changed meanwhile.
+/// It is gone, cannot be read, is no regular file, has more than `most` bytes,
+/// or changed meanwhile; the text says so.
 pub fn read_file(path: &Path, most: u64) -> io::Result<FileContent> {
-    let mut file = File::open(path)?;
-    let before = file.metadata()?;
+    read(path, most).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => io::Error::other(format!("it went away: {error}")),
+        _ => io::Error::other(reason(&error)),
+    })
+}
+
+fn read(path: &Path, most: u64) -> io::Result<FileContent> {
+    let (mut file, before) = open_file(path)?;
     let mut bytes = Vec::with_capacity(usize::try_from(before.len().min(most)).unwrap_or(0));
-    let read = (&mut file).take(most + 1).read_to_end(&mut bytes)?;
+    let read = (&mut file)
+        .take(most.saturating_add(1))
+        .read_to_end(&mut bytes)?;
     if read as u64 > most {
         let reason = format!("it has more than {most} bytes (--max-file-bytes)");
         return Err(io::Error::other(reason));
     }
     let seen = |metadata: &Metadata| (metadata.len(), modified_micros(metadata));
     if seen(&before) != seen(&file.metadata()?) || before.len() != read as u64 {
-        let reason = "it changed while it was read: run the same command again";
-        return Err(io::Error::other(reason));
+        return Err(io::Error::other(CHANGED));
     }
     Ok(FileContent {
         bytes,

@@ -3,9 +3,17 @@
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::entity::ImageId;
+
+/// A file that was changed twice within one tick of its file system's clock
+/// shows one time for two contents, so a young one is read when the tick is
+/// over. The clock of Linux's file systems ticks each 10 ms at the slowest.
+const TICK: Duration = Duration::from_millis(20);
+
+/// As [`TICK`], where times have no fraction of a second: FAT keeps 2 s.
+const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// A folder of pictures under a name of its own. The name and the relative
 /// path make the id, so a folder may move without its pictures becoming others.
@@ -100,9 +108,39 @@ pub(super) fn modified_micros(metadata: &Metadata) -> i64 {
     }
 }
 
+/// The time now, in microseconds since 1970 (UTC).
+pub fn now_micros() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+}
+
+/// How long until a change of a file would show in its time `modified`, seen
+/// at the time `now`: nothing for a time in the future. Microseconds since 1970.
+pub fn until_settled(modified: i64, now: i64) -> Duration {
+    let tick = match modified % 1_000_000 {
+        0 => COARSE_TICK,
+        _ => TICK,
+    };
+    match u64::try_from(now - modified) {
+        Ok(age) => tick.saturating_sub(Duration::from_micros(age)),
+        Err(_) => Duration::ZERO,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn young_files_are_waited_for() {
+        let now = 1_700_000_000_000_000;
+        let wait = |age: i64| until_settled(now - age, now).as_micros();
+        assert_eq!(wait(5_001), 14_999);
+        assert_eq!(wait(20_001), 0);
+        assert_eq!(wait(0), 2_000_000);
+        assert_eq!(wait(1_000_000), 1_000_000);
+        assert_eq!(wait(-70), 0, "from the future: compared by content");
+    }
 
     #[test]
     fn a_moved_folder_keeps_its_ids() {

@@ -21,6 +21,7 @@ use crate::config::ImageLimits;
 use crate::embed::Runtime;
 use crate::ingest::{Cancel, Ingest, Observer, Pace, Pictures, Prune, Report, Target};
 use crate::model::Model;
+use crate::render::printable;
 use crate::store::{ModelMark, Store, Watch};
 
 /// The model where nothing says otherwise.
@@ -282,19 +283,15 @@ fn read_names(args: &NamesArgs, quiet: bool) -> Result<Option<NamesTable>, Failu
     let table = NamesTable::read(path, &options)?;
     if !quiet {
         for row in table.bad_rows.iter().take(TOLD) {
-            tell(&format!(
-                "warning: {}:{}: {}",
-                path.display(),
-                row.line,
-                row.reason
-            ));
+            let place = format!("{}:{}", path.display(), row.line);
+            tell(&printable(&format!("warning: {place}: {}", row.reason)));
         }
         if table.bad_rows.len() > TOLD {
-            tell(&format!(
-                "warning: {}: {} more rows cannot be used",
-                path.display(),
-                table.bad_rows.len() - TOLD
-            ));
+            let more = table.bad_rows.len() - TOLD;
+            let path = path.display();
+            tell(&printable(&format!(
+                "warning: {path}: {more} more rows cannot be used"
+            )));
         }
     }
     Ok(Some(table))

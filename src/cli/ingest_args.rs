@@ -72,6 +72,8 @@ pub(super) struct IngestArgs {
     pub(super) prune_limit: f64,
 
     /// Write rejected and failed pictures to this file, one JSON object a line
+    ///
+    /// A path that is not UTF-8 stands in `path_base64` too, byte by byte.
     #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath)]
     pub(super) rejects: Option<PathBuf>,
 

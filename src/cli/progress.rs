@@ -8,6 +8,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use indicatif::{HumanDuration, ProgressBar, ProgressStyle};
 
 use super::failure::Failure;
@@ -207,16 +209,18 @@ impl Rejects {
         if self.fault.is_some() {
             return;
         }
-        let written = serde_json::to_writer(
-            &mut self.out,
-            &serde_json::json!({
-                "path": problem.path.to_string_lossy(),
-                "stage": problem.stage,
-                "reason": problem.reason,
-            }),
-        )
-        .map_err(std::io::Error::from)
-        .and_then(|()| self.out.write_all(b"\n"));
+        let mut line = serde_json::json!({
+            "path": problem.path.to_string_lossy(),
+            "stage": problem.stage,
+            "reason": problem.reason,
+        });
+        if problem.path.to_str().is_none() {
+            let bytes = problem.path.as_os_str().as_encoded_bytes();
+            line["path_base64"] = STANDARD.encode(bytes).into();
+        }
+        let written = serde_json::to_writer(&mut self.out, &line)
+            .map_err(std::io::Error::from)
+            .and_then(|()| self.out.write_all(b"\n"));
         self.fault = written.err();
     }
 }

@@ -2,10 +2,12 @@
 
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::known::Known;
-use crate::catalog::{Candidate, FileContent, NamesTable, read_file, readable_stem};
+use crate::catalog::{
+    CHANGED, Candidate, FileContent, NamesTable, now_micros, read_file, readable_stem,
+    until_settled,
+};
 use crate::config::ImageLimits;
 use crate::entity::{Attributes, ImageRecord, Outcome, Problem, Stage, details_hash};
 use crate::store::{HeldRow, MAX_JSON_BYTES, MAX_TEXT_BYTES};
@@ -42,17 +44,27 @@ impl Job {
             json_bytes,
         } = describe(names, &candidate);
         let too_long = [
-            ("display name", display_name.len(), MAX_TEXT_BYTES),
-            ("path", candidate.path_text.len(), MAX_TEXT_BYTES),
-            ("attributes", json_bytes, MAX_JSON_BYTES),
+            (
+                "display name has",
+                display_name.len(),
+                MAX_TEXT_BYTES,
+                ": shorten it in the names table",
+            ),
+            ("path has", candidate.path_text.len(), MAX_TEXT_BYTES, ""),
+            (
+                "attributes have",
+                json_bytes,
+                MAX_JSON_BYTES,
+                ": shorten them in the names table",
+            ),
         ]
         .into_iter()
-        .find(|(_, bytes, most)| bytes > most);
-        if let Some((what, bytes, most)) = too_long {
+        .find(|(_, bytes, most, _)| bytes > most);
+        if let Some((what, bytes, most, remedy)) = too_long {
             return Err(Problem {
                 path: candidate.path,
                 stage: Stage::Discover,
-                reason: format!("its {what} takes {bytes} bytes, Milvus stores at most {most}"),
+                reason: format!("its {what} {bytes} bytes, Milvus stores at most {most}{remedy}"),
             });
         }
         Ok(Self {
@@ -142,11 +154,36 @@ pub(super) fn read_picture(
         let reason = format!("the file has {bytes} bytes, --max-file-bytes is {most}");
         return Err(Outcome::Rejected(problem(reason)));
     }
-    read_file(path, most).map_err(|error| Outcome::Failed(problem(error.to_string())))
+    let file =
+        read_file(path, most).map_err(|error| Outcome::Failed(problem(error.to_string())))?;
+    // The time that was found is settled, so this is a later one, and may stand
+    // for what was written after the reading too.
+    if !until_settled(file.modified, now_micros()).is_zero() {
+        return Err(Outcome::Failed(problem(CHANGED.to_owned())));
+    }
+    Ok(file)
 }
 
-/// Microseconds since 1970.
-pub(super) fn now_micros() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.map_or(0, |now| i64::try_from(now.as_micros()).unwrap_or(i64::MAX))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::Source;
+
+    #[test]
+    fn a_path_longer_than_its_field_is_rejected() {
+        // No system opens such a path; a file of another length stands for it.
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let source = Source::new(std::path::Path::new("/"), None, true).unwrap();
+        let candidate = |bytes: usize| {
+            let path = format!("/{}", "a".repeat(bytes - 1));
+            let metadata = file.path().metadata().unwrap();
+            source.candidate(path.into(), &metadata).unwrap()
+        };
+        assert!(Job::new(None, candidate(MAX_TEXT_BYTES)).is_ok());
+        let problem = Job::new(None, candidate(MAX_TEXT_BYTES + 1)).unwrap_err();
+        assert_eq!(
+            problem.reason,
+            "its path has 65536 bytes, Milvus stores at most 65535"
+        );
+    }
 }

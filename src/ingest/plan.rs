@@ -4,24 +4,15 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::job::{Job, Stored, now_micros};
+use super::job::{Job, Stored};
 use super::known::Known;
 use super::{IngestError, Run};
-use crate::catalog::{Candidate, SourceName};
+use crate::catalog::{Candidate, SourceName, now_micros, until_settled};
 use crate::entity::{ImageId, Outcome};
 use crate::store::{HeldRow, HeldVector, content_key};
-
-/// A file that was changed twice within one tick of its file system's clock
-/// shows one time for two contents, so a young one is read when the tick is
-/// over. The clock of Linux's file systems ticks each 10 ms at the slowest.
-const TICK: Duration = Duration::from_millis(20);
-
-/// As [`TICK`], where times have no fraction of a second: FAT keeps 2 s.
-const COARSE_TICK: Duration = Duration::from_secs(2);
 
 /// Sources that were read whole.
 pub(super) type Sources = HashMap<SourceName, Arc<Known>>;
@@ -155,36 +146,8 @@ async fn send(run: &Run, jobs: Vec<Job>, to_embed: &mpsc::Sender<Job>) {
     }
 }
 
-/// How long until a change of the file would show in its time.
-fn until_settled(modified: i64, now: i64) -> Duration {
-    let tick = match modified % 1_000_000 {
-        0 => COARSE_TICK,
-        _ => TICK,
-    };
-    match u64::try_from(now - modified) {
-        Ok(age) => tick.saturating_sub(Duration::from_micros(age)),
-        Err(_) => Duration::ZERO,
-    }
-}
-
 fn cancel(run: &Run, pictures: usize) {
     for _ in 0..pictures {
         run.ended(&Outcome::Cancelled);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn young_files_are_waited_for() {
-        let now = 1_700_000_000_000_000;
-        let wait = |age: i64| until_settled(now - age, now).as_micros();
-        assert_eq!(wait(5_001), 14_999);
-        assert_eq!(wait(20_001), 0);
-        assert_eq!(wait(0), 2_000_000);
-        assert_eq!(wait(1_000_000), 1_000_000);
-        assert_eq!(wait(-70), 0, "from the future: compared by content");
     }
 }

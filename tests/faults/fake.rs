@@ -76,12 +76,14 @@ struct Held {
     rows: Rows,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 struct State {
     collections: HashMap<String, Held>,
     /// What happens to the next calls of a method; `None` lets one pass.
     schedule: HashMap<&'static str, VecDeque<Option<Fault>>>,
     calls: HashMap<&'static str, usize>,
+    /// What is done before the next call of a method is answered.
+    actions: HashMap<&'static str, Box<dyn FnOnce() + Send>>,
     /// Largest upsert that is taken.
     most_bytes: Option<usize>,
     /// Rows whose path contains this are never written.
@@ -148,6 +150,12 @@ impl Fake {
         state.schedule.insert(method, faults.into_iter().collect());
     }
 
+    /// Does something before the next call of `method` is answered.
+    pub(crate) fn once(&self, method: &'static str, action: impl FnOnce() + Send + 'static) {
+        let mut state = self.service.state();
+        state.actions.insert(method, Box::new(action));
+    }
+
     pub(crate) fn takes_at_most(&self, bytes: usize) {
         self.service.state().most_bytes = Some(bytes);
     }
@@ -208,6 +216,10 @@ impl Service {
         method: &'static str,
         apply: impl FnOnce(&mut State, Option<&Fault>) -> Result<R, Status>,
     ) -> Result<Response<R>, tonic::Status> {
+        let action = self.state().actions.remove(method);
+        if let Some(action) = action {
+            action();
+        }
         let fault = {
             let mut state = self.state();
             *state.calls.entry(method).or_default() += 1;

@@ -8,6 +8,8 @@ mod support;
 
 mod fake;
 mod faults;
+mod files;
+mod mixtures;
 mod outages;
 mod random;
 mod relay;

@@ -93,7 +93,15 @@ impl Scene {
 #[track_caller]
 pub(crate) fn counts_of(ran: &Ran) -> BTreeMap<String, u64> {
     let json = ran.json();
-    let names = ["upserted", "unchanged", "rejected", "failed", "cancelled"];
+    let names = [
+        "upserted",
+        "moved",
+        "updated",
+        "unchanged",
+        "rejected",
+        "failed",
+        "cancelled",
+    ];
     let count = |name: &str| json[name].as_u64().unwrap();
     let counts: BTreeMap<String, u64> = names
         .iter()

@@ -1,6 +1,7 @@
 //! Running the real binaries and comparing what they say.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -18,7 +19,9 @@ pub fn gallery() -> PathBuf {
 #[derive(Debug, Clone)]
 pub struct Run {
     binary: &'static str,
-    args: Vec<String>,
+    /// A program that runs it, with its own arguments.
+    under: Vec<String>,
+    args: Vec<OsString>,
     env: BTreeMap<String, String>,
     folder: PathBuf,
     stdin: Vec<u8>,
@@ -48,6 +51,7 @@ impl Run {
     fn new(binary: &'static str) -> Self {
         Self {
             binary,
+            under: Vec::new(),
             args: Vec::new(),
             env: BTreeMap::new(),
             folder: std::env::temp_dir(),
@@ -56,13 +60,21 @@ impl Run {
     }
 
     pub fn arg(mut self, arg: impl AsRef<Path>) -> Self {
-        self.args.push(arg.as_ref().to_str().unwrap().to_owned());
+        self.args.push(arg.as_ref().as_os_str().to_owned());
         self
     }
 
     /// Words separated by spaces.
     pub fn args(mut self, args: &str) -> Self {
-        self.args.extend(args.split_whitespace().map(str::to_owned));
+        self.args
+            .extend(args.split_whitespace().map(OsString::from));
+        self
+    }
+
+    /// Words separated by spaces: a program that runs it.
+    pub fn under(mut self, words: &str) -> Self {
+        self.under
+            .extend(words.split_whitespace().map(str::to_owned));
         self
     }
 
@@ -83,7 +95,9 @@ impl Run {
 
     /// The command, for tests that drive it themselves.
     pub fn command(&self) -> Command {
-        let mut command = Command::new(self.binary);
+        let mut words = self.under.iter().map(String::as_str).chain([self.binary]);
+        let mut command = Command::new(words.next().unwrap());
+        command.args(words);
         for name in std::env::vars_os().map(|(name, _)| name) {
             let ours = ["MILVUS_", "HF_", "RUST_LOG", "XDG_CONFIG_HOME", "NO_COLOR"];
             if ours
