@@ -36,6 +36,18 @@ pub(super) fn rewritten(bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
     Some((copy, is_flipped))
 }
 
+/// Width and height as the header says; nothing where it says less than 0,
+/// which the decoder refuses by itself (a negative height only turns the rows).
+pub(super) fn size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let word = |at: usize| Some(u32::from_le_bytes(*bytes.get(at..)?.first_chunk()?));
+    if word(14)? == 12 {
+        // Of OS/2 1, two bytes each.
+        return Some((word(18)? & 0xFFFF, word(18)? >> 16));
+    }
+    let width = u32::try_from(word(18)?.cast_signed()).ok()?;
+    Some((width, word(22)?.cast_signed().unsigned_abs()))
+}
+
 #[cfg(test)]
 mod tests {
     use image::metadata::Orientation;
@@ -70,6 +82,18 @@ mod tests {
             read(&file)
         };
         assert!(dot(-2) == orient::upright(dot(2), Orientation::FlipVertical));
+    }
+
+    #[test]
+    fn the_size_is_read_of_every_header() {
+        let head = |header: u8, rest: &[u8]| [&[0; 14][..], &[header, 0, 0, 0], rest].concat();
+        assert_eq!(size(&head(12, &[7, 0, 9, 0])), Some((7, 9)));
+        assert_eq!(size(&head(40, &[7, 0, 0, 0, 9, 0, 0, 0])), Some((7, 9)));
+        let down = [7, 0, 0, 0, 0xFE, 0xFF, 0xFF, 0xFF];
+        assert_eq!(size(&head(40, &down)), Some((7, 2)));
+        let negative = [0xFE, 0xFF, 0xFF, 0xFF, 9, 0, 0, 0];
+        assert_eq!(size(&head(40, &negative)), None);
+        assert_eq!(size(&head(40, &[7, 0])), None);
     }
 
     #[test]

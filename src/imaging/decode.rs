@@ -11,7 +11,7 @@ use image::{ImageDecoder, ImageError, Limits};
 use super::deadline::{Deadline, TimedReader};
 use super::error::{DecodeError, Report};
 use super::{bitmap, colour, complete, jpeg, orient, tiff};
-use crate::catalog::Format;
+use crate::catalog::{Format, is_heif};
 use crate::config::ImageLimits;
 
 /// Longest side of a picture. Most formats end there themselves; a PNG of
@@ -55,7 +55,11 @@ pub fn decode(bytes: &[u8], limits: &ImageLimits) -> Result<RgbImage, DecodeErro
     if bytes.is_empty() {
         return Err(DecodeError::Empty);
     }
-    let format = Format::of(bytes).ok_or(DecodeError::UnknownFormat)?;
+    let format = match Format::of(bytes) {
+        Some(format) => format,
+        None if is_heif(bytes) => return Err(DecodeError::Heif),
+        None => return Err(DecodeError::UnknownFormat),
+    };
     let deadline = Deadline::after(limits.max_decode);
     let image = guard(format, || decode_as(format, bytes, limits, deadline));
     if deadline.has_passed() {
@@ -108,18 +112,24 @@ fn decode_as(
         }
         Format::WebP => task.run(webp::WebPDecoder::new(reader)),
         Format::Gif => task.run(gif::GifDecoder::new(reader)),
-        Format::Bmp => match bitmap::rewritten(bytes) {
-            None => task.run(bmp::BmpDecoder::new(reader)),
-            Some((copy, is_flipped)) => {
-                let reader = TimedReader::new(&copy, deadline);
-                let image = task.run(bmp::BmpDecoder::new(reader))?;
-                Ok(if is_flipped {
-                    orient::upright(image, Orientation::FlipVertical)
-                } else {
-                    image
-                })
+        Format::Bmp => {
+            // The decoder has limits of its own, and other words for them.
+            if let Some((width, height)) = bitmap::size(bytes) {
+                check_size(width, height, limits)?;
             }
-        },
+            match bitmap::rewritten(bytes) {
+                None => task.run(bmp::BmpDecoder::new(reader)),
+                Some((copy, is_flipped)) => {
+                    let reader = TimedReader::new(&copy, deadline);
+                    let image = task.run(bmp::BmpDecoder::new(reader))?;
+                    Ok(if is_flipped {
+                        orient::upright(image, Orientation::FlipVertical)
+                    } else {
+                        image
+                    })
+                }
+            }
+        }
         Format::Tiff => tiff::decode(bytes, limits, deadline),
     }
 }
@@ -242,12 +252,16 @@ mod tests {
 
     #[test]
     fn the_reason_for_a_refusal_is_the_right_one() {
-        let refuse = |file: &str| outcome(&bytes(&format!("images/{file}"))).unwrap_err();
+        let refuse_bytes = |bytes: &[u8]| outcome(bytes).unwrap_err();
+        let refuse = |file: &str| refuse_bytes(&bytes(&format!("images/{file}")));
         assert!(matches!(refuse("empty.jpg"), DecodeError::Empty));
         assert!(matches!(
             refuse("text-named.jpg"),
             DecodeError::UnknownFormat
         ));
+        let phone = refuse_bytes(b"\0\0\0\x18ftypheic\0\0\0\0");
+        assert!(matches!(phone, DecodeError::Heif));
+        assert!(phone.hint().unwrap().contains("heif-convert"));
         for file in ["truncated.jpg", "header-only.jpg", "truncated.png"] {
             assert!(
                 matches!(refuse(file), DecodeError::Truncated { .. }),

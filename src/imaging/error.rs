@@ -6,7 +6,7 @@ use std::io;
 use image::ImageError;
 use image::error::UnsupportedErrorKind;
 
-use crate::catalog::Format;
+use crate::catalog::{Format, HEIF_REMEDY};
 use crate::entity::Hint;
 
 /// Why bytes are not a picture that can be embedded.
@@ -18,6 +18,9 @@ pub enum DecodeError {
     /// None of the formats that are decoded.
     #[error("the content is not JPEG, PNG, WebP, GIF, BMP or TIFF")]
     UnknownFormat,
+    /// AVIF or HEIC, whatever the file is called.
+    #[error("AVIF and HEIC are not decoded")]
+    Heif,
     /// The header asks for more than the limit; nothing was decoded.
     #[error("{width} x {height} pixels are more than the limit of {max_pixels}")]
     TooLarge {
@@ -130,6 +133,7 @@ impl Hint for DecodeError {
                 "get the file again from where it came from, or save it anew with an image program"
                     .to_owned()
             }
+            Self::Heif => HEIF_REMEDY.to_owned(),
             Self::UnknownFormat | Self::Unsupported { .. } | Self::Panicked { .. } => {
                 "convert it to JPEG or to 8-bit PNG".to_owned()
             }

@@ -6,6 +6,8 @@
 #[expect(dead_code, unreachable_pub, reason = "shared by several suites")]
 mod support;
 
+#[path = "../hostile/bombs.rs"]
+mod bombs;
 mod fake;
 mod faults;
 mod files;
@@ -14,3 +16,4 @@ mod outages;
 mod random;
 mod relay;
 mod scene;
+mod sizes;

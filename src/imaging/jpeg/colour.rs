@@ -9,9 +9,17 @@ use wide::{i16x8, i32x8, u8x16, u32x4};
 use super::frame::Frame;
 use super::markers::Tables;
 
-/// Adobe's transform, as it stands before JPEG data of TIFFs in inks; no program
-/// writes it.
-pub(in super::super) const PLAIN_INKS: u8 = 255;
+/// What the file around a JPEG says of its components: in a TIFF its own
+/// markers do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) enum Told {
+    /// Samples as they are: grey, RGB, or one plane of anything.
+    Plain,
+    /// Luma and two differences.
+    YCbCr,
+    /// Inks, not inverted.
+    Inks,
+}
 
 /// What the components are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,15 +36,20 @@ pub(super) enum Colours {
 }
 
 impl Colours {
-    /// Guesses as `jdapimin.c`, `default_decompress_parms`.
-    pub(super) fn of(frame: &Frame, tables: &Tables) -> Self {
+    /// What was told, else guesses as `jdapimin.c`, `default_decompress_parms`.
+    pub(super) fn of(frame: &Frame, tables: &Tables, told: Option<Told>) -> Self {
+        match (told, frame.components.len()) {
+            (Some(Told::YCbCr), 3) => return Self::YCbCr,
+            (Some(Told::Inks), 4) => return Self::PlainCmyk,
+            (Some(Told::Plain), 3) => return Self::Rgb,
+            _ => {}
+        }
         let ids: Vec<u8> = frame.components.iter().map(|c| c.id).collect();
         match (ids.as_slice(), tables.adobe) {
             ([_], _) => Self::Grey,
             ([_, _, _], Some(0)) | (b"RGB", None) if !tables.has_jfif => Self::Rgb,
             ([_, _, _], _) => Self::YCbCr,
             (_, None | Some(0)) => Self::Cmyk,
-            (_, Some(PLAIN_INKS)) => Self::PlainCmyk,
             (_, Some(_)) => Self::Ycck,
         }
     }

@@ -36,7 +36,7 @@ mod upsample;
 
 use image::metadata::Orientation;
 
-pub(super) use self::colour::PLAIN_INKS;
+pub(super) use self::colour::Told;
 use self::fault::Fault;
 use self::picture::Picture;
 use super::deadline::Deadline;
@@ -55,11 +55,21 @@ pub(super) fn decode(
     limits: &ImageLimits,
     deadline: Deadline,
 ) -> Result<RgbImage, DecodeError> {
+    decode_told(bytes, None, limits, deadline)
+}
+
+/// Decodes a JPEG whose components are what was `told`, if anything was.
+pub(super) fn decode_told(
+    bytes: &[u8],
+    told: Option<Told>,
+    limits: &ImageLimits,
+    deadline: Deadline,
+) -> Result<RgbImage, DecodeError> {
     if !complete::jpeg_has_end(bytes) {
         let format = Format::Jpeg;
         return Err(DecodeError::Truncated { format });
     }
-    let picture = Picture::read(bytes).map_err(named)?;
+    let picture = Picture::read(bytes, told).map_err(named)?;
     let (width, height) = picture.size();
     let side = |side| u32::try_from(side).expect("a side has 16 bits; this is a bug");
     let (width, height) = (side(width), side(height));

@@ -1,7 +1,7 @@
 //! From the first marker to the last pixel.
 
 use super::super::deadline::Deadline;
-use super::colour::Colours;
+use super::colour::{Colours, Told};
 use super::fault::Fault;
 use super::frame::{Frame, Scan};
 use super::markers::{Markers, Step, Tables};
@@ -20,11 +20,12 @@ pub(super) struct Picture<'a> {
     tables: Tables,
     frame: Frame,
     first_scan: Scan,
+    told: Option<Told>,
 }
 
 impl<'a> Picture<'a> {
     /// Reads the headers; allocates no more than they are long.
-    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Fault> {
+    pub(super) fn read(bytes: &'a [u8], told: Option<Told>) -> Result<Self, Fault> {
         if !bytes.starts_with(b"\xFF\xD8") {
             return Err(Fault::malformed("no start marker"));
         }
@@ -40,6 +41,7 @@ impl<'a> Picture<'a> {
                     tables,
                     frame,
                     first_scan,
+                    told,
                 })
             }
         }
@@ -71,7 +73,7 @@ impl<'a> Picture<'a> {
     fn at_once(self, pixels: &mut [u8]) -> Result<(), Fault> {
         let mut progress = Progress::new(&self.frame);
         progress.begin(&self.first_scan, &self.frame, &self.tables)?;
-        let colours = Colours::of(&self.frame, &self.tables);
+        let colours = Colours::of(&self.frame, &self.tables, self.told);
         let mut rows = Rows::new(&self.frame, colours, &progress.quantisation());
         let source = (self.markers.bytes, self.markers.at);
         let pass = Pass::new(source, &self.frame, &self.first_scan, &self.tables)?;
@@ -117,7 +119,7 @@ impl<'a> Picture<'a> {
                 "the scans end before the picture is whole",
             ));
         }
-        let colours = Colours::of(&frame, &self.tables);
+        let colours = Colours::of(&frame, &self.tables, self.told);
         render(
             &frame,
             &planes,

@@ -15,7 +15,7 @@ use std::io::ErrorKind;
 use image::metadata::Orientation;
 use tiff::decoder::{ChunkType, Decoder, Limits};
 use tiff::tags::Tag;
-use tiff::{ColorType, TiffError};
+use tiff::{ColorType, TiffError, TiffFormatError};
 
 use self::directory::Meaning;
 use self::samples::{Alpha, Inks};
@@ -23,7 +23,8 @@ use self::strips::Strips;
 use super::deadline::{Deadline, TimedReader};
 use super::decode::{OVERHEAD_BYTES, RgbImage, check_size};
 use super::error::{DecodeError, Report};
-use super::{colour, jpeg, orient};
+use super::jpeg::Told;
+use super::{colour, orient};
 use crate::catalog::Format;
 use crate::config::ImageLimits;
 
@@ -316,12 +317,12 @@ impl<'a> Page<'a> {
         let tables = self.decoder.find_tag(Tag::JPEGTables).map_err(fault)?;
         let tables = tables.map(tiff::decoder::ifd::Value::into_u8_vec);
         let tables = tables.transpose().map_err(fault)?.unwrap_or_default();
-        let transform = match self.inks {
-            Inks::YCbCr => 1,
-            Inks::Cmyk => jpeg::PLAIN_INKS,
-            _ => 0,
+        let told = match self.inks {
+            Inks::YCbCr if !self.is_planar => Told::YCbCr,
+            Inks::Cmyk if !self.is_planar => Told::Inks,
+            _ => Told::Plain,
         };
-        if transform > 0 && !self.is_planar {
+        if told != Told::Plain {
             // What the decoder of JPEG gives.
             self.inks = Inks::Rgb;
             self.per_pixel = 3;
@@ -330,7 +331,7 @@ impl<'a> Page<'a> {
             bytes,
             ranges,
             tables,
-            transform,
+            told,
         })
     }
 }
@@ -364,6 +365,9 @@ fn fault(error: TiffError) -> DecodeError {
             format: FORMAT,
             source,
         },
+        TiffError::FormatError(TiffFormatError::InvalidDimensions(width, height)) => {
+            DecodeError::NoPixels { width, height }
+        }
         TiffError::LimitsExceeded => DecodeError::TooMuchMemory { format: FORMAT },
         _ => DecodeError::Malformed {
             format: FORMAT,

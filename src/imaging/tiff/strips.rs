@@ -2,7 +2,7 @@
 
 use super::super::deadline::Deadline;
 use super::super::error::DecodeError;
-use super::super::jpeg;
+use super::super::jpeg::{self, Told};
 use super::{FORMAT, malformed, unsupported};
 use crate::config::ImageLimits;
 
@@ -12,8 +12,8 @@ pub(super) struct Strips<'a> {
     pub(super) ranges: Vec<(u64, u64)>,
     /// A JPEG of nothing but tables; may be empty.
     pub(super) tables: Vec<u8>,
-    /// 0 for samples as they are, 1 for YCbCr, [`jpeg::PLAIN_INKS`].
-    pub(super) transform: u8,
+    /// What the components are.
+    pub(super) told: Told,
 }
 
 impl Strips<'_> {
@@ -35,12 +35,11 @@ impl Strips<'_> {
         let Some(strip) = find() else {
             return Err(cut);
         };
-        // Tables without their start and end, and Adobe's note on the colours.
+        // Tables without their start and end.
         let inner = self.tables.len().saturating_sub(2);
         let tables = self.tables.get(2..inner).unwrap_or_default();
-        let adobe = b"\xFF\xEE\0\x0EAdobe\0\x64\0\0\0\0";
-        let whole = [b"\xFF\xD8", &adobe[..], &[self.transform], tables, strip].concat();
-        let image = jpeg::decode(&whole, limits, deadline)?;
+        let whole = [b"\xFF\xD8", tables, strip].concat();
+        let image = jpeg::decode_told(&whole, Some(self.told), limits, deadline)?;
         let width = image.width as usize;
         match samples {
             3 => Ok((image.pixels, width * 3)),

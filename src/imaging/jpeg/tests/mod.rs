@@ -14,7 +14,7 @@ use super::picture::Picture;
 const MAX_PIXELS: usize = 1 << 20;
 
 fn pixels(bytes: &[u8]) -> Result<Vec<u8>, Fault> {
-    let picture = Picture::read(bytes)?;
+    let picture = Picture::read(bytes, None)?;
     let (width, height) = picture.size();
     if !(1..=MAX_PIXELS).contains(&(width * height)) {
         return Err(Fault::unsupported("not here"));
@@ -46,7 +46,7 @@ fn every_pixel_is_as_pillow_reads_it() {
     for entry in manifest("jpeg") {
         let file = entry["file"].as_str().unwrap();
         let bytes = fixture(file);
-        let size = Picture::read(&bytes).unwrap().size();
+        let size = Picture::read(&bytes, None).unwrap().size();
         let expected = (number(&entry["width"]), number(&entry["height"]));
         assert_eq!(size, (expected.0 as usize, expected.1 as usize), "{file}");
         let pixels = pixels(&bytes).unwrap_or_else(|fault| panic!("{file}: {fault:?}"));
@@ -241,7 +241,7 @@ fn oddities_that_libjpeg_lets_pass_do_no_harm() {
 fn notes_are_read_in_the_order_of_their_segments() {
     let exif = b"\xFF\xE1\0\x0AExif\0\0AB\xFF\xE1\0\x09Exif\0\0C\xFF\xE1\0\x04no\xFF\xC0";
     let bytes = edited("large.jpg", b"\xFF\xC0", exif);
-    assert_eq!(Picture::read(&bytes).unwrap().exif(), b"ABC");
+    assert_eq!(Picture::read(&bytes, None).unwrap().exif(), b"ABC");
 }
 
 #[test]
@@ -333,5 +333,18 @@ proptest! {
             }
         }
         no_harm(&bytes);
+    }
+}
+
+#[test]
+fn an_adobe_transform_that_nobody_defined_is_ycck() {
+    let ycck = bytes("images/ycck.jpg");
+    let adobe = ycck.windows(5).position(|part| part == b"Adobe").unwrap();
+    assert_eq!(ycck[adobe + 11], 2);
+    let whole = pixels(&ycck).unwrap();
+    for transform in [1, 3, 255] {
+        let mut other = ycck.clone();
+        other[adobe + 11] = transform;
+        assert!(pixels(&other).unwrap() == whole, "transform {transform}");
     }
 }
