@@ -511,6 +511,25 @@ mod tests {
         );
     }
 
+    #[test]
+    fn a_list_that_is_none_ends_at_its_first_endless_entry() {
+        let dir = tree();
+        let picture = dir.path().join("shop/b.jpg");
+        let list = format!("{}\n{}", picture.display(), "a".repeat(100_000));
+        let found = run(&[], Some(list.into_bytes()), Roots::default());
+        assert_eq!(found[0], "image b.jpg");
+        let reason = "failed the list cannot be read: an entry is longer than any path";
+        assert!(found[1].starts_with(reason), "{found:?}");
+        assert_eq!(found.len(), 2);
+        // A path of the most bytes is looked for, and is not there.
+        let list = "a".repeat(MAX_LISTED_BYTES);
+        let found = run(&[], Some(list.into_bytes()), Roots::default());
+        assert!(
+            found[0].starts_with("failed File name too long"),
+            "{found:?}"
+        );
+    }
+
     #[cfg(unix)]
     #[test]
     fn loops_and_missing_paths_fail_by_name() {
