@@ -11,7 +11,7 @@ use walkdir::WalkDir;
 use super::format::{Recognised, claims_image, recognise};
 use super::open::{kind_beside_file, reason};
 use super::source::{Candidate, Source};
-use crate::entity::{ImageId, Problem, Stage};
+use crate::entity::{ImageId, PathKey, Problem, Stage};
 
 /// One finding of [`discover`].
 #[derive(Debug)]
@@ -360,21 +360,25 @@ fn problem(path: &Path, reason: String) -> Problem {
 /// would overwrite the first.
 ///
 /// Of a path 8 bytes are kept, not its text: that two of a million paths share
-/// them has probability 3e-8.
+/// them has probability 3e-8. Of an id the 16 that tell it from any other.
 #[derive(Default)]
 struct Seen {
     path_hashes: HashSet<u64>,
-    ids: HashSet<ImageId>,
+    ids: HashSet<PathKey>,
     hasher: RandomState,
 }
 
 impl Seen {
+    fn is_new(&mut self, id: &ImageId) -> bool {
+        id.key().is_some_and(|key| self.ids.insert(key))
+    }
+
     fn check(&mut self, (path, found): Sighting) -> Option<Found> {
         if !self.path_hashes.insert(self.hasher.hash_one(&path)) {
             return None;
         }
         match found {
-            Found::Image(candidate) if !self.ids.insert(candidate.id.clone()) => {
+            Found::Image(candidate) if !self.is_new(&candidate.id) => {
                 let reason = "another picture of this run has the same source name and relative path: pass a common --root, or ingest the folders one by one with different --source names";
                 Some(rejected(path, reason.to_owned()).1)
             }
