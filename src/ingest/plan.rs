@@ -138,7 +138,11 @@ async fn read_source(run: &Run, name: &str) -> Result<Known, IngestError> {
 
 async fn send(run: &Run, jobs: Vec<Job>, to_embed: &mpsc::Sender<Job>) {
     for job in jobs {
-        tokio::time::sleep(until_settled(job.candidate.modified, now_micros())).await;
+        let wait = until_settled(job.candidate.modified, now_micros());
+        // A sleep of zero lasts until the timer's next tick, a millisecond.
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
         // Workers only go away when the run is over.
         if to_embed.send(job).await.is_err() {
             cancel(run, 1);
