@@ -8,8 +8,9 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cd "$root"
 suite=${1:-all}
 
-lite_port=19630
-standalone_port=19631
+# Two checkouts test side by side with ports of their own.
+lite_port=${MILVUS_TEST_PORT:-19630}
+standalone_port=$((lite_port + 1))
 
 lite() { ENGINE=lite MILVUS_PORT=$lite_port deploy/milvus.sh "$@"; }
 standalone() {
