@@ -173,6 +173,25 @@ pub struct Hit {
     pub display_name: String,
     /// Further columns of the names table.
     pub attributes: Attributes,
+    /// BLAKE3 of the picture's bytes, 64 hexadecimal digits.
+    pub content_hash: String,
+    /// Its vector, where it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub embedding: Option<Embedding>,
+    /// Where a fused hit comes from; empty where one collection was asked.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub found_in: Vec<FoundIn>,
+}
+
+/// A collection's own hit, of which a fused one is made.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FoundIn {
+    /// The collection.
+    pub collection: String,
+    /// Place among its hits, from 1.
+    pub rank: usize,
+    /// Score by its metric.
+    pub score: f32,
 }
 
 /// How Milvus compares two vectors.

@@ -14,6 +14,7 @@ mod ingest_verify;
 mod ingest_verify_report;
 mod pace;
 mod progress;
+mod search_output;
 mod settings;
 mod signals;
 mod terminal;

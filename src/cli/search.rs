@@ -11,16 +11,17 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use clap::{Parser, ValueEnum, ValueHint};
+use clap::{Parser, ValueHint};
 
 use super::failure::{Exit, Failure};
+use super::search_output::{self as output, OutputArgs};
 use super::settings::{self, MilvusArgs, PlaceArgs};
 use super::terminal::{self, CommonArgs, tell};
 use crate::config::ImageLimits;
 use crate::embed::Runtime;
 use crate::model::Model;
-use crate::render::{self, HitsView, QueryView};
-use crate::search::{Question, embed_question, search};
+use crate::render::{AnswerView, CollectionView, PartKind, PartView, QueryView, ScoreKind};
+use crate::search::{Answer, Question, embed_question, search};
 use crate::store::{Collection, ModelMark, Store, StoreError, VectorQuery};
 
 /// How long transient faults of the server are waited out.
@@ -65,18 +66,12 @@ pub struct SearchArgs {
     #[arg(long, short, value_name = "EXPRESSION")]
     filter: Option<String>,
 
-    /// Form of the answer
-    #[arg(long, value_enum, default_value_t = AnswerFormat::Table, value_name = "FORM")]
-    format: AnswerFormat,
-
-    /// With --format paths: end each path with NUL instead of a newline
-    #[arg(long, short = '0')]
-    null: bool,
-
     /// Load the collection into Milvus's memory first, if it is not there
     #[arg(long)]
     load: bool,
 
+    #[command(flatten)]
+    output: OutputArgs,
     #[command(flatten)]
     milvus: MilvusArgs,
     #[command(flatten)]
@@ -90,17 +85,6 @@ const EXAMPLES: &str = "Examples:
   search --collection fashion_clip --image q.jpg --limit 5
   search --image shoe.jpg --text 'in red' --format json
   search --text 'a cat' --format paths -0 | xargs -0 cp -t ./cats";
-
-/// Form of the answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AnswerFormat {
-    /// Rank, score, name and path, for people
-    Table,
-    /// One object on one line, for scripts
-    Json,
-    /// One path a hit, for pipes
-    Paths,
-}
 
 /// Runs the command.
 pub fn main() -> ExitCode {
@@ -118,12 +102,7 @@ async fn run(args: SearchArgs) -> Result<Exit, Failure> {
             "give --text some words, or leave it out and search with --image",
         ));
     }
-    if args.null && args.format != AnswerFormat::Paths {
-        return Err(Failure::usage(
-            anyhow!("--null is of no use with this format"),
-            "add --format paths",
-        ));
-    }
+    args.output.check()?;
     let file = args.places.file()?;
     let image = args.image.as_deref().map(read_image).transpose()?;
     let store = Store::connect(&args.milvus.connection(&file, RETRY)?).await?;
@@ -149,24 +128,45 @@ async fn run(args: SearchArgs) -> Result<Exit, Failure> {
         filter: args.filter.clone().unwrap_or_default(),
     };
     let answer = search(&store, &name, &query).await?;
-    let view = HitsView {
-        collection: &name,
-        model: &model_name,
+    show(args, name, model_name, query.limit, &answer)?;
+    Ok(Exit::Done)
+}
+
+fn show(
+    args: SearchArgs,
+    name: String,
+    model_name: String,
+    limit: usize,
+    answer: &Answer,
+) -> Result<(), Failure> {
+    let parts = [
+        args.text.map(|text| (PartKind::Text, text)),
+        args.image
+            .map(|path| (PartKind::Image, path.to_string_lossy().into_owned())),
+    ];
+    let parts = parts.into_iter().flatten().map(|(kind, value)| PartView {
+        kind,
+        value,
+        weight: 1.0,
+    });
+    let view = AnswerView {
         query: &QueryView {
-            text: args.text,
-            image: args.image.map(|path| path.to_string_lossy().into_owned()),
-            limit: query.limit,
+            parts: parts.collect(),
+            limit,
+            offset: 0,
             filter: args.filter,
         },
-        metric: answer.metric,
+        collections: &[CollectionView {
+            name,
+            model: model_name,
+            metric: Some(answer.metric),
+            left_out: None,
+        }],
+        score: ScoreKind::Metric(answer.metric),
         hits: &answer.hits,
+        explain: None,
     };
-    terminal::print(|out| match args.format {
-        AnswerFormat::Table => render::write_table(&view, out),
-        AnswerFormat::Json => render::write_json(&view, out),
-        AnswerFormat::Paths => render::write_paths(&view, if args.null { 0 } else { b'\n' }, out),
-    })?;
-    Ok(Exit::Done)
+    output::show(&view, &args.output)
 }
 
 fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {

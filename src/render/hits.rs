@@ -5,64 +5,37 @@ use std::io::{self, Write};
 use serde::Serialize;
 
 use super::table::{Align, Table};
-use crate::entity::{Hit, MetricType};
+use super::view::{AnswerView, CollectionView, ExplainView, QueryView};
+use crate::entity::Hit;
 
 /// Version of the JSON that [`write_json`] writes.
 const JSON_VERSION: u32 = 1;
-
-/// The question, as it is told back.
-#[derive(Debug, Clone, Serialize)]
-pub struct QueryView {
-    /// Words, where some were given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub text: Option<String>,
-    /// File of the picture, where one was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub image: Option<String>,
-    /// Most hits.
-    pub limit: usize,
-    /// Filter expression, where one was given.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub filter: Option<String>,
-}
-
-/// A whole answer.
-#[derive(Debug, Clone)]
-pub struct HitsView<'a> {
-    /// Collection that was searched.
-    pub collection: &'a str,
-    /// Model that filled it.
-    pub model: &'a str,
-    /// The question.
-    pub query: &'a QueryView,
-    /// How scores sort.
-    pub metric: MetricType,
-    /// Nearest first.
-    pub hits: &'a [Hit],
-}
 
 /// Rank, score, display name and path, under a line that says how the score
 /// sorts.
 ///
 /// # Errors
 /// `out` refused.
-pub fn write_table(view: &HitsView<'_>, out: &mut impl Write) -> io::Result<()> {
-    let sorts = if view.metric.larger_is_nearer() {
+pub fn write_table(view: &AnswerView<'_>, out: &mut impl Write) -> io::Result<()> {
+    let sorts = if view.score.larger_is_nearer() {
         "larger is nearer"
     } else {
         "smaller is nearer"
     };
+    let asked = view.collections.iter().filter(|c| c.left_out.is_none());
+    let asked: Vec<String> = asked
+        .map(|collection| format!("`{}` by {}", collection.name, collection.model))
+        .collect();
     writeln!(
         out,
-        "{} in `{}` by {}; score: {}, {sorts}",
+        "{} in {}; score: {}, {sorts}",
         match view.hits.len() {
             0 => "nothing found".to_owned(),
             1 => "1 hit".to_owned(),
             hits => format!("{hits} hits"),
         },
-        view.collection,
-        view.model,
-        view.metric,
+        asked.join(", "),
+        view.score.as_str(),
     )?;
     if view.hits.is_empty() {
         return Ok(());
@@ -89,7 +62,7 @@ pub fn write_table(view: &HitsView<'_>, out: &mut impl Write) -> io::Result<()> 
 ///
 /// # Errors
 /// `out` refused.
-pub fn write_paths(view: &HitsView<'_>, end: u8, out: &mut impl Write) -> io::Result<()> {
+pub fn write_paths(view: &AnswerView<'_>, end: u8, out: &mut impl Write) -> io::Result<()> {
     for hit in view.hits {
         out.write_all(hit.path.as_bytes())?;
         out.write_all(&[end])?;
@@ -101,21 +74,24 @@ pub fn write_paths(view: &HitsView<'_>, end: u8, out: &mut impl Write) -> io::Re
 ///
 /// # Errors
 /// `out` refused.
-pub fn write_json(view: &HitsView<'_>, out: &mut impl Write) -> io::Result<()> {
+pub fn write_json(view: &AnswerView<'_>, out: &mut impl Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Document<'a> {
         version: u32,
-        collection: &'a str,
-        model: &'a str,
         query: &'a QueryView,
+        collections: &'a [CollectionView],
+        score: &'a str,
         hits: &'a [Hit],
+        #[serde(skip_serializing_if = "Option::is_none")]
+        explain: Option<&'a ExplainView>,
     }
     let document = Document {
         version: JSON_VERSION,
-        collection: view.collection,
-        model: view.model,
         query: view.query,
+        collections: view.collections,
+        score: view.score.as_str(),
         hits: view.hits,
+        explain: view.explain,
     };
     serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")

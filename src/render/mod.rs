@@ -4,6 +4,11 @@
 
 mod hits;
 mod table;
+mod view;
 
-pub use hits::{HitsView, QueryView, write_json, write_paths, write_table};
+pub use hits::{write_json, write_paths, write_table};
 pub use table::{Align, Table, printable};
+pub use view::{
+    AnswerView, CollectionView, ExplainView, PartKind, PartView, QueryView, ScoreKind, SearchView,
+    StepView,
+};

@@ -13,7 +13,7 @@ use super::columns::Columns;
 use super::connect::Store;
 use super::error::{StoreError, code};
 use super::filter;
-use super::schema::{ATTRIBUTES, DISPLAY_NAME, EMBEDDING, PATH, pair};
+use super::schema::{ATTRIBUTES, CONTENT_HASH, DISPLAY_NAME, EMBEDDING, PATH, pair};
 use crate::entity::{Hit, ImageId};
 
 /// Candidates that an HNSW search looks at, at least. Milvus wants no less
@@ -111,7 +111,9 @@ fn search_request(
         search_input: Some(search_request::SearchInput::PlaceholderGroup(
             group.encode_to_vec(),
         )),
-        output_fields: [PATH, DISPLAY_NAME, ATTRIBUTES].map(str::to_owned).to_vec(),
+        output_fields: [PATH, DISPLAY_NAME, ATTRIBUTES, CONTENT_HASH]
+            .map(str::to_owned)
+            .to_vec(),
         search_params: vec![
             pair("anns_field", &EMBEDDING),
             pair("topk", &query.limit),
@@ -178,6 +180,9 @@ fn hits(results: &SearchResultData) -> Result<Vec<Hit>, StoreError> {
                 path: columns.text(PATH, row)?,
                 display_name: columns.text(DISPLAY_NAME, row)?,
                 attributes: columns.object(ATTRIBUTES, row)?,
+                content_hash: columns.text(CONTENT_HASH, row)?,
+                embedding: None,
+                found_in: Vec::new(),
             })
         })
         .collect()
