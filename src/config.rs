@@ -117,6 +117,74 @@ impl IndexKind {
     }
 }
 
+/// How much of what others wrote a search must see.
+/// <https://milvus.io/docs/consistency.md>
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Consistency {
+    /// All that was written before the search began.
+    #[default]
+    Strong,
+    /// All that this connection wrote.
+    Session,
+    /// All but the last seconds.
+    Bounded,
+    /// Whatever is there.
+    Eventually,
+}
+
+impl Consistency {
+    /// Milvus's name for it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Strong => "Strong",
+            Self::Session => "Session",
+            Self::Bounded => "Bounded",
+            Self::Eventually => "Eventually",
+        }
+    }
+}
+
+/// How hard an approximate index is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tuning {
+    /// Candidates that an HNSW search looks at; `None` for a good default.
+    pub ef: Option<usize>,
+    /// Inverted lists that an IVF search looks at; `None` for a good default.
+    pub nprobe: Option<usize>,
+    /// What a search must see.
+    pub consistency: Consistency,
+    /// Whether a search that gives fewer hits than were asked for is done
+    /// again, wider, and on a Milvus Lite exactly.
+    pub complete: bool,
+}
+
+impl Default for Tuning {
+    fn default() -> Self {
+        Self {
+            ef: None,
+            nprobe: None,
+            consistency: Consistency::Strong,
+            complete: true,
+        }
+    }
+}
+
+/// Scores that count, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ScoreRange {
+    /// Least score.
+    pub low: Option<f32>,
+    /// Largest score.
+    pub high: Option<f32>,
+}
+
+impl ScoreRange {
+    /// Whether a score counts.
+    pub fn contains(self, score: f32) -> bool {
+        self.low.is_none_or(|low| score >= low) && self.high.is_none_or(|high| score <= high)
+    }
+}
+
 /// Bounds on what an image file may ask of the machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageLimits {

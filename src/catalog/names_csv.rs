@@ -248,7 +248,7 @@ impl Quoting {
 
 /// The separator that the header holds most of outside of quotes; a comma where
 /// there is none.
-fn guess_separator(bytes: &[u8]) -> u8 {
+pub(super) fn guess_separator(bytes: &[u8]) -> u8 {
     let mut counts = [(b'\t', 0), (b';', 0), (b',', 0)];
     let mut quoted = false;
     let begun = bytes.iter().skip_while(|byte| byte.is_ascii_whitespace());

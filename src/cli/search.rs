@@ -1,62 +1,95 @@
-//! `search`: the stored pictures nearest to words, a picture, or both.
+//! `search`: the stored pictures nearest to words, pictures, or any mix.
 #![expect(
     clippy::doc_markdown,
     clippy::doc_link_with_quotes,
     reason = "the doc comments of arguments are their --help"
 )]
 
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, anyhow};
-use clap::{Parser, ValueHint};
+use anyhow::anyhow;
+use clap::{Parser, ValueEnum, ValueHint};
 
 use super::failure::{Exit, Failure};
-use super::search_output::{self as output, OutputArgs};
-use super::settings::{self, MilvusArgs, PlaceArgs};
+use super::search_output::OutputArgs;
+use super::search_places::{self as places, Opened};
+use super::search_question::{self as parts, PartsArgs};
+use super::settings::{MilvusArgs, PlaceArgs};
 use super::terminal::{self, CommonArgs, tell};
-use crate::config::ImageLimits;
-use crate::embed::Runtime;
-use crate::model::Model;
-use crate::render::{AnswerView, CollectionView, PartKind, PartView, QueryView, ScoreKind};
-use crate::search::{Answer, Question, embed_question, search};
-use crate::store::{Collection, ModelMark, Store, StoreError, VectorQuery};
+use super::{search_answer as answer, search_batch as batch, search_labels as labels};
+use crate::config::{Consistency, ScoreRange, Tuning};
+use crate::search::{Asker, Clock, Cut, PLACEHOLDER, Selection};
+use crate::store::{Comparison, MAX_HITS, Scope, Store};
 
 /// How long transient faults of the server are waited out.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// Find the stored pictures nearest to words, a picture, or both
+/// Find the stored pictures nearest to words, pictures, or any mix of them
 ///
 /// Words need a collection filled by a text-image model such as CLIP; a
-/// picture works with every model. Words and picture together are asked as one
-/// question, each with the same weight.
+/// picture works with every model. Parts are asked as one question, each with
+/// its weight. Several collections are asked each with its own model, and their
+/// hits fused by reciprocal rank.
 ///
-/// Exit code: 0 done (also without hits), 1 could not do it, 2 bad usage.
+/// Exit code: 0 done (also without hits), 1 could not do it, 2 bad usage, 3
+/// some of the --queries could not be answered.
 #[derive(Debug, Parser)]
 #[command(name = "search", version, max_term_width = 100, after_long_help = EXAMPLES)]
 pub struct SearchArgs {
-    /// Words to look for
-    #[arg(long, short, value_name = "WORDS", required_unless_present_any = ["image", "completions"])]
-    text: Option<String>,
+    #[command(flatten)]
+    pub(super) parts: PartsArgs,
 
-    /// Picture to look for; `-` is standard input
-    #[arg(long, short, value_name = "FILE", required_unless_present_any = ["text", "completions"], value_hint = ValueHint::FilePath)]
-    image: Option<PathBuf>,
+    /// File of questions, answered one a line as JSON; `-` is standard input
+    ///
+    /// Plain lines are texts. JSONL (.jsonl) and CSV (.csv) have the fields
+    /// text, image, id, not_text, not_image; others come back with the answer.
+    /// Paths of pictures count from the file.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "What is looked for",
+          conflicts_with_all = ["text", "image", "id", "not_text", "not_image", "weight"])]
+    pub(super) queries: Option<PathBuf>,
 
-    /// Collection to search [default: the only one that `ingest` made]
-    #[arg(long, short, env = "MILVUS_COLLECTION", value_name = "NAME")]
-    collection: Option<String>,
+    /// Rank the words of this file, one label a line, instead of searching a
+    /// collection
+    ///
+    /// For zero-shot labels of a picture: --labels labels.txt --image q.jpg.
+    /// The label goes into the model's template, or into --template.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, help_heading = "What is looked for",
+          conflicts_with_all = ["queries", "id", "filter", "where", "partition"])]
+    pub(super) labels: Option<PathBuf>,
+
+    /// Sentence around each text, {} in its place: 'a photo of a {}'
+    ///
+    /// Given several times, a text's vector is the mean over the sentences.
+    /// [default: the text as it is; for --labels the model's own sentence]
+    #[arg(long, value_name = "SENTENCE", help_heading = "What is looked for")]
+    pub(super) template: Vec<String>,
+
+    /// Collection to search; may be given several times [default: the only one
+    /// that `ingest` made]
+    #[arg(
+        long,
+        short,
+        env = "MILVUS_COLLECTION",
+        value_name = "NAME",
+        value_delimiter = ','
+    )]
+    pub(super) collection: Vec<String>,
 
     /// Model that embeds the question: a name or a folder; must be the one
     /// that filled the collection [default: that one]
     #[arg(long, short, value_name = "MODEL")]
-    model: Option<String>,
+    pub(super) model: Option<String>,
 
     /// Most hits
     #[arg(long, short = 'n', default_value_t = 10, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16_384))]
     limit: u32,
+
+    /// Hits that are passed over first; --limit and --offset together are at
+    /// most 16384
+    #[arg(long, default_value_t = 0, value_name = "N")]
+    offset: u32,
 
     /// Only pictures for which this Milvus expression holds
     ///
@@ -66,25 +99,196 @@ pub struct SearchArgs {
     #[arg(long, short, value_name = "EXPRESSION")]
     filter: Option<String>,
 
+    /// Only pictures with this attribute: colour=red, price<50; all that are
+    /// given must hold
+    ///
+    /// Operators: = != < <= > >=. The value is quoted and escaped; a number is
+    /// compared as one.
+    #[arg(long = "where", id = "where", value_name = "ATTRIBUTE=VALUE")]
+    wheres: Vec<Comparison>,
+
+    /// Only pictures of this partition; may be given several times
+    #[arg(long, value_name = "NAME")]
+    partition: Vec<String>,
+
+    /// Only hits that score at least this (for L2: at most)
+    #[arg(long, value_name = "SCORE", allow_negative_numbers = true, value_parser = finite)]
+    min_score: Option<f32>,
+
+    /// Stop where the score falls off: at this share below the best [0.15]
+    ///
+    /// 0.15 keeps hits with at least 85 % of the best hit's score (for L2: at
+    /// most 115 % of the least distance). Scores of text-image models lie close
+    /// together and differ between questions, so that no fixed --min-score
+    /// suits all.
+    #[arg(long, value_name = "SHARE", num_args = 0..=1, require_equals = true, default_missing_value = "0.15", value_parser = share)]
+    gap: Option<f32>,
+
+    /// One hit for all copies and near-copies of a picture: vectors of at least
+    /// this cosine [0.97]
+    #[arg(long, value_name = "COSINE", num_args = 0..=1, require_equals = true, default_missing_value = "0.97", value_parser = share)]
+    distinct: Option<f32>,
+
+    /// Only hits whose score lies between the two, each may be left out: 0.3..0.5
+    #[arg(long, value_name = "LOW..HIGH", allow_hyphen_values = true, value_parser = range)]
+    range: Option<ScoreRange>,
+
+    /// Candidates that an HNSW index looks at, 1-32768; more find more, slower
+    /// [default: 64, at least --limit]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=32_768), help_heading = "How it is searched")]
+    ef: Option<u32>,
+
+    /// Lists that an IVF index looks at; more find more, slower [default: 16,
+    /// or a sixteenth of the lists]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536), help_heading = "How it is searched")]
+    nprobe: Option<u32>,
+
+    /// What the search must see of what was just written
+    #[arg(long, value_enum, default_value_t = ConsistencyArg::Strong, value_name = "LEVEL", help_heading = "How it is searched")]
+    consistency: ConsistencyArg,
+
     /// Load the collection into Milvus's memory first, if it is not there
-    #[arg(long)]
-    load: bool,
+    #[arg(long, help_heading = "How it is searched")]
+    pub(super) load: bool,
 
     #[command(flatten)]
-    output: OutputArgs,
+    pub(super) output: OutputArgs,
     #[command(flatten)]
-    milvus: MilvusArgs,
+    pub(super) milvus: MilvusArgs,
     #[command(flatten)]
-    places: PlaceArgs,
+    pub(super) places: PlaceArgs,
     #[command(flatten)]
-    common: CommonArgs,
+    pub(super) common: CommonArgs,
 }
 
 const EXAMPLES: &str = "Examples:
-  search --text 'red handbag'
+  search --text 'red handbag' --where 'price<50'
   search --collection fashion_clip --image q.jpg --limit 5
-  search --image shoe.jpg --text 'in red' --format json
-  search --text 'a cat' --format paths -0 | xargs -0 cp -t ./cats";
+  search --image shoe.jpg --text 'in red' --weight 5 --format json
+  search --text 'a cat' --format paths0 | xargs -0 cp -t ./cats
+  search --collection fashion_clip --collection fashion_resnet --image q.jpg
+  search --queries questions.csv --limit 3 > answers.jsonl
+  search --labels kinds.txt --image q.jpg --model clip-vit-b-32";
+
+/// Consistency level of Milvus.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum ConsistencyArg {
+    /// All of it
+    Strong,
+    /// What this connection wrote
+    Session,
+    /// All but the last seconds; faster on a cluster
+    Bounded,
+    /// Whatever is there
+    Eventually,
+}
+
+fn finite(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(number) if f32::is_finite(number) => Ok(number),
+        _ => Err("it must be a number".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f32, String> {
+    match text.parse() {
+        Ok(number) if (0.0..=1.0).contains(&number) => Ok(number),
+        _ => Err("it must be a number from 0 to 1".to_owned()),
+    }
+}
+
+fn range(text: &str) -> Result<ScoreRange, String> {
+    let wrong = || "it must be LOW..HIGH, LOW.. or ..HIGH, with LOW below HIGH".to_owned();
+    let (low, high) = text.split_once("..").ok_or_else(wrong)?;
+    let end = |text: &str| match text.trim() {
+        "" => Ok(None),
+        text => finite(text).map(Some).map_err(|_| wrong()),
+    };
+    let range = ScoreRange {
+        low: end(low)?,
+        high: end(high)?,
+    };
+    match (range.low, range.high) {
+        (None, None) => Err(wrong()),
+        (Some(low), Some(high)) if low > high => Err(wrong()),
+        _ => Ok(range),
+    }
+}
+
+impl SearchArgs {
+    /// Most hits.
+    pub(super) fn limit(&self) -> usize {
+        self.limit as usize
+    }
+
+    /// Which hits are asked for.
+    pub(super) fn selection(&self) -> Result<Selection, Failure> {
+        let all = self.limit as usize + self.offset as usize;
+        if all > MAX_HITS {
+            return Err(Failure::usage(
+                anyhow!("--limit and --offset are {all} together, Milvus gives at most {MAX_HITS}"),
+                "narrow the search with --filter or --where instead",
+            ));
+        }
+        let given = self
+            .filter
+            .iter()
+            .filter(|filter| !filter.trim().is_empty());
+        let mut filters: Vec<String> = self.wheres.iter().map(Comparison::expression).collect();
+        filters.extend(given.cloned());
+        let filter = match &filters[..] {
+            [] => String::new(),
+            [only] => only.clone(),
+            all => {
+                let each: Vec<String> = all.iter().map(|one| format!("({one})")).collect();
+                each.join(" and ")
+            }
+        };
+        Ok(Selection {
+            limit: self.limit as usize,
+            offset: self.offset as usize,
+            scope: Scope {
+                filter,
+                partitions: self.partition.clone(),
+            },
+            range: self.range,
+            cut: Cut {
+                min_score: self.min_score,
+                gap: self.gap,
+                distinct: self.distinct,
+            },
+            with_embeddings: self.output.with_vectors(),
+            tuning: Tuning {
+                ef: self.ef.map(|ef| ef as usize),
+                nprobe: self.nprobe.map(|nprobe| nprobe as usize),
+                consistency: match self.consistency {
+                    ConsistencyArg::Strong => Consistency::Strong,
+                    ConsistencyArg::Session => Consistency::Session,
+                    ConsistencyArg::Bounded => Consistency::Bounded,
+                    ConsistencyArg::Eventually => Consistency::Eventually,
+                },
+                complete: true,
+            },
+        })
+    }
+
+    fn check(&self) -> Result<(), Failure> {
+        self.output.check()?;
+        if let Some(bad) = self.template.iter().find(|t| !t.contains(PLACEHOLDER)) {
+            return Err(Failure::usage(
+                anyhow!("the template {bad:?} has no {{}}"),
+                "put {} where the words go: --template 'a photo of a {}'",
+            ));
+        }
+        if self.collection.len() > 1 && (self.min_score.is_some() || self.range.is_some()) {
+            return Err(Failure::usage(
+                anyhow!("the scores of several collections do not compare"),
+                "use --gap, or ask one collection",
+            ));
+        }
+        Ok(())
+    }
+}
 
 /// Runs the command.
 pub fn main() -> ExitCode {
@@ -92,193 +296,64 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(args: SearchArgs) -> Result<Exit, Failure> {
-    if args
-        .text
-        .as_ref()
-        .is_some_and(|text| text.trim().is_empty())
-    {
-        return Err(Failure::usage(
-            anyhow!("the text is empty"),
-            "give --text some words, or leave it out and search with --image",
-        ));
+    args.check()?;
+    if args.labels.is_some() {
+        return labels::run(args).await;
     }
-    args.output.check()?;
+    let selection = args.selection()?;
     let file = args.places.file()?;
-    let image = args.image.as_deref().map(read_image).transpose()?;
-    let store = Store::connect(&args.milvus.connection(&file, RETRY)?).await?;
-    let name = choose_collection(&args, &file, &store).await?;
-    let collection = store.require_collection(&name).await?;
-    let model = open_model(&args, &file, &collection)?;
-
-    let question = Question {
-        text: args.text.clone(),
-        image,
+    // Before anything is connected: a question that is none needs no server.
+    let question = match &args.queries {
+        None => Some(parts::question(&args.parts.parts).await?),
+        Some(_) => None,
     };
-    let model_name = model.manifest.name.clone();
-    let query = tokio::task::spawn_blocking(move || embed(&model, &question))
-        .await
-        .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))?;
-    if query.truncated && !args.common.quiet {
+    let mut clock = Clock::default();
+    let start = Instant::now();
+    let store = Store::connect(&args.milvus.connection(&file, RETRY)?).await?;
+    clock.add("connect", start.elapsed());
+    let start = Instant::now();
+    let names = places::choose(&args, &file, &store).await?;
+    let needs = question
+        .as_ref()
+        .map_or(places::Needs::ALL, places::Needs::of);
+    let mut opened = places::open(&args, &file, &store, &names, needs).await?;
+    clock.add("open collections", start.elapsed());
+    let start = Instant::now();
+    let asker = Asker::new(store, &names, selection).await?;
+    clock.add("describe indexes", start.elapsed());
+    match question {
+        None => batch::run(&args, opened, &asker).await,
+        Some(question) => {
+            let found = answer::one(&mut opened, &asker, question).await?;
+            warn_of_cut_texts(&args, found.answer.truncated);
+            answer::show(&args, &opened, &asker, found, clock).await?;
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Says once that a text was cut.
+pub(super) fn warn_of_cut_texts(args: &SearchArgs, truncated: bool) {
+    if truncated && !args.common.quiet {
         tell("warning: the text is longer than the model reads; its end is ignored");
     }
-    make_searchable(&store, &name, &args).await?;
-    let query = VectorQuery {
-        embedding: query.embedding,
-        limit: args.limit as usize,
-        filter: args.filter.clone().unwrap_or_default(),
-    };
-    let answer = search(&store, &name, &query).await?;
-    show(args, name, model_name, query.limit, &answer)?;
-    Ok(Exit::Done)
 }
 
-fn show(
-    args: SearchArgs,
-    name: String,
-    model_name: String,
-    limit: usize,
-    answer: &Answer,
-) -> Result<(), Failure> {
-    let parts = [
-        args.text.map(|text| (PartKind::Text, text)),
-        args.image
-            .map(|path| (PartKind::Image, path.to_string_lossy().into_owned())),
-    ];
-    let parts = parts.into_iter().flatten().map(|(kind, value)| PartView {
-        kind,
-        value,
-        weight: 1.0,
-    });
-    let view = AnswerView {
-        query: &QueryView {
-            parts: parts.collect(),
-            limit,
-            offset: 0,
-            filter: args.filter,
-        },
-        collections: &[CollectionView {
-            name,
-            model: model_name,
-            metric: Some(answer.metric),
-            left_out: None,
-        }],
-        score: ScoreKind::Metric(answer.metric),
-        hits: &answer.hits,
-        explain: None,
-    };
-    output::show(&view, &args.output)
-}
+/// Collections that are open.
+pub(super) type Places = Vec<Opened>;
 
-fn read_image(path: &Path) -> Result<Vec<u8>, Failure> {
-    let read = if path == Path::new("-") {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .lock()
-            .read_to_end(&mut bytes)
-            .map(|_| bytes)
-    } else {
-        std::fs::read(path)
-    };
-    read.with_context(|| format!("cannot read the query picture {}", path.display()))
-        .map_err(|error| Failure::new(error, "check the path and its permissions"))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// The collection that was named, else the only one that carries our mark.
-async fn choose_collection(
-    args: &SearchArgs,
-    file: &settings::File,
-    store: &Store,
-) -> Result<String, Failure> {
-    let given = args.collection.clone().filter(|name| !name.is_empty());
-    let named = given.or_else(|| file.collection.clone());
-    if let Some(name) = named {
-        return Ok(name);
-    }
-    let mut managed = store.managed_collections().await?;
-    match (managed.pop(), managed.is_empty()) {
-        (Some(only), true) => Ok(only),
-        (None, _) => Err(Failure::new(
-            anyhow!("there is no collection to search at {}", store.uri()),
-            "fill one first: `ingest --collection NAME FOLDER`",
-        )),
-        (Some(last), false) => {
-            managed.push(last);
-            Err(Failure::new(
-                anyhow!("there are {} collections to search", managed.len()),
-                &format!("name one of {} with --collection", managed.join(", ")),
-            ))
+    #[test]
+    fn ranges_have_two_ends_or_one() {
+        let ends = |text| range(text).map(|range| (range.low, range.high));
+        assert_eq!(ends("0.3..0.5"), Ok((Some(0.3), Some(0.5))));
+        assert_eq!(ends("-0.5.."), Ok((Some(-0.5), None)));
+        assert_eq!(ends("..1"), Ok((None, Some(1.0))));
+        for bad in ["", "..", "0.5..0.3", "a..b", "0.5"] {
+            assert!(range(bad).is_err(), "{bad}");
         }
     }
-}
-
-/// The model that filled the collection. One that was named must be it.
-fn open_model(
-    args: &SearchArgs,
-    file: &settings::File,
-    collection: &Collection,
-) -> Result<Model, Failure> {
-    let mark = collection
-        .mark
-        .as_ref()
-        .ok_or_else(|| StoreError::Unmarked {
-            collection: collection.name.clone(),
-        })?;
-    let name = args.model.as_ref().unwrap_or(&mark.model);
-    let model = args.places.model_dirs(file).open(name)?;
-    let manifest = &model.manifest;
-    // Only the towers that the question needs are opened, and hashed.
-    let vision = manifest
-        .vision
-        .onnx
-        .as_ref()
-        .map(|graph| graph.file.as_str());
-    let skipped = args.image.is_none().then_some(vision).flatten();
-    let skips_text = args.text.is_none();
-    let text = manifest.text.as_ref();
-    let fingerprint = model.verify_only(|path| {
-        let is_text = text.is_some_and(|t| t.tokenizer == path || t.onnx.file == path);
-        Some(path) != skipped && !(skips_text && is_text)
-    })?;
-    let ours = ModelMark {
-        model: manifest.name.clone(),
-        fingerprint: fingerprint.to_string(),
-    };
-    collection.require_model(&ours, manifest.dimension)?;
-    Ok(model)
-}
-
-/// A Milvus Lite forgets at each restart what was loaded, so it is loaded
-/// without asking; on a server somebody may have released the collection for a
-/// reason, so it is loaded when asked.
-async fn make_searchable(store: &Store, name: &str, args: &SearchArgs) -> Result<(), Failure> {
-    if store.is_loaded(name).await? {
-        return Ok(());
-    }
-    if !args.load && !store.server().lite {
-        return Err(StoreError::NotLoaded {
-            collection: name.to_owned(),
-        }
-        .into());
-    }
-    if !args.common.quiet {
-        tell(&format!("loading the collection `{name}` into memory"));
-    }
-    Ok(store.load(name).await?)
-}
-
-fn embed(model: &Model, question: &Question) -> Result<crate::search::QueryVector, Failure> {
-    let manifest = &model.manifest;
-    let runs_text = question.text.is_some() && manifest.knows_text();
-    let runs_vision = question.image.is_some() && manifest.vision.onnx.is_some();
-    let runtime = if runs_text || runs_vision {
-        Some(Runtime::load()?)
-    } else {
-        None
-    };
-    Ok(embed_question(
-        model,
-        runtime.as_ref(),
-        question,
-        &ImageLimits::default(),
-    )?)
 }

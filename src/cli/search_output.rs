@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use super::failure::Failure;
 use super::terminal;
-use crate::render::{self, AnswerView};
+use crate::render::{self, AnswerView, LabelsView};
 
 /// The form of the answer.
 #[derive(Debug, clap::Args)]
@@ -17,6 +17,15 @@ pub(super) struct OutputArgs {
     /// With --format paths: end each path with NUL instead of a newline
     #[arg(long, short = '0')]
     null: bool,
+
+    /// With each hit, its vector (--format json)
+    #[arg(long)]
+    with_vectors: bool,
+
+    /// Say where the milliseconds went, and how each collection was searched
+    /// (--format json)
+    #[arg(long)]
+    explain: bool,
 }
 
 /// Form of the answer.
@@ -31,6 +40,22 @@ enum AnswerFormat {
 }
 
 impl OutputArgs {
+    /// Whether hits need their vectors.
+    pub(super) fn with_vectors(&self) -> bool {
+        self.with_vectors
+    }
+
+    /// Whether times are shown.
+    pub(super) fn explain(&self) -> bool {
+        self.explain
+    }
+
+    /// Whether the question's pictures are shown.
+    #[expect(clippy::unused_self, reason = "no form of the answer shows it yet")]
+    pub(super) fn shows_query(&self) -> bool {
+        false
+    }
+
     /// Whether the flags make sense together.
     pub(super) fn check(&self) -> Result<(), Failure> {
         if self.null && self.format != AnswerFormat::Paths {
@@ -43,11 +68,25 @@ impl OutputArgs {
     }
 }
 
-/// Writes the answer to standard output.
-pub(super) fn show(view: &AnswerView<'_>, args: &OutputArgs) -> Result<(), Failure> {
+/// Writes the answer. `_pictures` has, for each part of the question, the bytes
+/// of its picture, where it has one.
+pub(super) fn show(
+    view: &AnswerView<'_>,
+    _pictures: &[Option<Vec<u8>>],
+    args: &OutputArgs,
+) -> Result<(), Failure> {
     terminal::print(|out| match args.format {
         AnswerFormat::Table => render::write_table(view, out),
         AnswerFormat::Json => render::write_json(view, out),
         AnswerFormat::Paths => render::write_paths(view, if args.null { 0 } else { b'\n' }, out),
+    })
+}
+
+/// Writes ranked labels to standard output.
+pub(super) fn show_labels(view: &LabelsView<'_>, args: &OutputArgs) -> Result<(), Failure> {
+    terminal::print(|out| match args.format {
+        AnswerFormat::Table => render::write_labels_table(view, out),
+        AnswerFormat::Json => render::write_labels_json(view, out),
+        AnswerFormat::Paths => render::write_labels(view, out),
     })
 }

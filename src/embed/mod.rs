@@ -21,7 +21,7 @@ mod vision;
 pub use error::{BadVector, EmbedError, Said};
 pub use inspect::{before_last_layer, inspect, weights_outside};
 pub use runtime::{RUNTIME_VERSION, Runtime};
-pub use text::{EmbeddedText, TextTower};
+pub use text::{EmbeddedText, TextTimes, TextTower};
 pub use tokens::Tokeniser;
 pub use vector::{cosine, norm};
 pub use vision::VisionTower;

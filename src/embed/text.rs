@@ -1,6 +1,7 @@
 //! The text side of a model: words in, vectors out.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use ort::session::{Session, SessionInputValue};
 use ort::value::{Tensor, TensorElementType};
@@ -24,6 +25,16 @@ pub struct TextTower {
     /// Numbers in a pooled vector.
     pooled: usize,
     normalise: Normalise,
+    times: TextTimes,
+}
+
+/// Where the time of texts went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TextTimes {
+    /// Words to token ids.
+    pub tokenising: Duration,
+    /// Token ids to vectors.
+    pub inferring: Duration,
 }
 
 /// A text's vector.
@@ -63,12 +74,18 @@ impl TextTower {
             text,
             pooled,
             normalise: model.manifest.normalise,
+            times: TextTimes::default(),
         })
     }
 
     /// The tokeniser of this tower.
     pub fn tokeniser(&self) -> &Tokeniser {
         &self.tokeniser
+    }
+
+    /// Where the time went since the last call.
+    pub fn take_times(&mut self) -> TextTimes {
+        std::mem::take(&mut self.times)
     }
 
     /// Embeds texts, in one run of the graph where it takes any number.
@@ -106,8 +123,12 @@ impl TextTower {
             // A graph with a fixed batch gets its missing places as empty texts.
             let mut whole = part.to_vec();
             whole.resize(places.unwrap_or(part.len()), "");
+            let start = Instant::now();
             let tokens = self.tokeniser.encode(&whole)?;
+            self.times.tokenising += start.elapsed();
+            let start = Instant::now();
             let pooled = self.run(tokens.shape, &tokens.ids, &tokens.mask)?;
+            self.times.inferring += start.elapsed();
             vectors.extend(pooled.into_iter().take(part.len()));
             truncated.extend(tokens.truncated.into_iter().take(part.len()));
         }

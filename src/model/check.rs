@@ -137,6 +137,16 @@ impl Manifest {
             "text.onnx.batch",
             "must be above 0",
         )?;
+        require(
+            text.template.as_ref().is_none_or(|t| t.contains("{}")),
+            "text.template",
+            "must hold {} where the label goes",
+        )?;
+        require(
+            text.logit_scale.is_none_or(|s| s.is_finite() && s > 0.0),
+            "text.logit_scale",
+            "must be above 0",
+        )?;
         if let Some(dense) = &text.dense {
             self.check_listed("text.dense.file", &dense.file)?;
         }

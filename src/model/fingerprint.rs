@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 use super::{Manifest, Source};
 
 /// Hash of everything that acts on a vector: the manifest's settings and the
-/// contents of its files. Title, licence and origin do not count, nor do
-/// comments and the order of keys.
+/// contents of its files. Title, licence and origin do not count, nor do labels'
+/// template and scale, comments and the order of keys.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Fingerprint(String);
 
@@ -24,6 +24,9 @@ impl Fingerprint {
         acting.files.clear();
         acting.proof = None;
         acting.variants.clear();
+        if let Some(text) = &mut acting.text {
+            (text.template, text.logit_scale) = (None, None);
+        }
         let settings =
             serde_json::to_value(&acting).expect("a manifest is plain data; this is a bug");
         let mut text = String::new();

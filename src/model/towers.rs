@@ -193,6 +193,13 @@ pub struct Text {
     /// Whether a text is lower-cased before its tokeniser sees it.
     #[serde(default, skip_serializing_if = "is_false")]
     pub lower_case: bool,
+    /// Sentence around a bare label, `{}` in its place: `a photo of a {}`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub template: Option<String>,
+    /// What scores are multiplied by before a softmax over labels: the exponent
+    /// of CLIP's trained temperature.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logit_scale: Option<f64>,
     /// The graph that turns token ids into an embedding.
     pub onnx: TextGraph,
     /// Matrix that is applied to the pooled vector.

@@ -3,12 +3,14 @@
 //! Nothing here knows of terminals, colours or Milvus.
 
 mod hits;
+mod labels;
 mod table;
 mod view;
 
 pub use hits::{write_json, write_paths, write_table};
+pub use labels::{write_labels, write_labels_json, write_labels_table};
 pub use table::{Align, Table, printable};
 pub use view::{
-    AnswerView, CollectionView, ExplainView, PartKind, PartView, QueryView, ScoreKind, SearchView,
-    StepView,
+    AnswerView, CollectionView, ExplainView, LabelView, LabelsView, PartKind, PartView, QueryView,
+    ScoreKind, SearchView, StepView,
 };

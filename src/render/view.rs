@@ -141,3 +141,28 @@ pub struct SearchView {
     /// Requests that it took; more than one where the server gave too few.
     pub requests: usize,
 }
+
+/// Labels ranked for a question.
+#[derive(Debug, Clone, Serialize)]
+pub struct LabelsView<'a> {
+    /// The question.
+    pub query: &'a [PartView],
+    /// Model that ranked.
+    pub model: &'a str,
+    /// Nearest first.
+    pub labels: &'a [LabelView],
+}
+
+/// A label and how near it is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct LabelView {
+    /// Place, from 1.
+    pub rank: usize,
+    /// Cosine; larger is nearer.
+    pub score: f64,
+    /// Share among all labels, where the model has a scale for it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probability: Option<f64>,
+    /// The words.
+    pub label: String,
+}

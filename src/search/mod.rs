@@ -1,45 +1,43 @@
-//! Use-case: the stored pictures nearest to a text, a picture, or both.
+//! Use-case: the stored pictures nearest to a question.
 //!
-//! Each part of the question becomes a vector by the model that filled the
-//! collection; text and picture together are the normalised sum of their unit
-//! vectors. The collection answers with its nearest rows.
+//! ```text
+//! questions -> embed (each collection's own model) -> ask (each collection)
+//!           -> cut (scores, copies) -> fuse (several collections) -> hits
+//! ```
+//!
+//! A [`Question`] is any mix of words, pictures and stored pictures, each with
+//! a weight. Each part becomes a vector by the model that filled the
+//! collection, and the parts become one ([`Question`] says how). Questions go
+//! many at a time: one request carries their vectors.
+//!
+//! [`Embedder`] computes and blocks; [`Asker`] waits for Milvus. They meet in
+//! [`Embedded`] alone, so that the next questions are embedded while the last
+//! ones are asked.
 
-use crate::config::ImageLimits;
-use crate::embed::{BadVector, EmbedError, Runtime, TextTower, VisionTower, norm};
-use crate::entity::{Embedding, Hint, Hit, MetricType};
-use crate::imaging::{DecodeError, Preprocess, decode};
-use crate::model::Model;
-use crate::store::{Store, StoreError, VectorQuery};
+mod ask;
+mod clock;
+mod cut;
+mod embedder;
+mod fuse;
+mod labels;
+mod question;
 
-/// Threads of one query's inference; a single query cannot fill more.
-const QUERY_THREADS: usize = 4;
+use crate::config::Tuning;
+use crate::embed::{BadVector, EmbedError};
+use crate::entity::{Hint, Hit, ImageId};
+use crate::imaging::DecodeError;
+use crate::store::{Index, Store, StoreError};
 
-/// What is looked for. At least one of `text` and `image` is given.
-#[derive(Debug, Clone, Default)]
-pub struct Question {
-    /// Words.
-    pub text: Option<String>,
-    /// Bytes of a picture.
-    pub image: Option<Vec<u8>>,
-}
+pub use ask::{How, Place, Selection};
+pub use clock::Clock;
+pub use cut::Cut;
+pub use embedder::{Each, Embedded, Embedder, Ingredient, PLACEHOLDER};
+pub use labels::{Label, rank_labels};
+use question::combine;
+pub use question::{Content, Part, Question};
 
-/// What was found.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Answer {
-    /// Nearest first.
-    pub hits: Vec<Hit>,
-    /// How the scores sort.
-    pub metric: MetricType,
-}
-
-/// A question's vector.
-#[derive(Debug, Clone, PartialEq)]
-pub struct QueryVector {
-    /// The vector.
-    pub embedding: Embedding,
-    /// Whether the text was longer than the model reads, and was cut.
-    pub truncated: bool,
-}
+/// Places of each collection's list that fusion looks at, at least.
+const FUSED_DEPTH: usize = 100;
 
 /// Why a search has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -50,9 +48,19 @@ pub enum SearchError {
     /// The model.
     #[error(transparent)]
     Embed(#[from] EmbedError),
-    /// The question's picture.
-    #[error("the query picture cannot be used")]
-    Image(#[from] DecodeError),
+    /// The question.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+    /// A parameter that the index does not have.
+    #[error("the index of the collection `{collection}` is {kind}, which has no {parameter}")]
+    Tuning {
+        /// The collection.
+        collection: String,
+        /// Type of its index.
+        kind: String,
+        /// `ef` or `nprobe`.
+        parameter: &'static str,
+    },
     /// The collection has no index.
     #[error("the collection `{collection}` has no index on its vectors")]
     NoIndex {
@@ -61,14 +69,66 @@ pub enum SearchError {
     },
 }
 
+/// Why a single question cannot be asked, while others can.
+#[derive(Debug, thiserror::Error)]
+pub enum QuestionError {
+    /// The model has no text side.
+    #[error("model `{model}` does not understand text")]
+    NoText {
+        /// The model.
+        model: String,
+    },
+    /// Its picture is none.
+    #[error("the query picture cannot be used")]
+    Picture(#[from] DecodeError),
+    /// The collection does not hold the picture.
+    #[error("the collection `{collection}` does not hold the picture `{id}`")]
+    NotStored {
+        /// What was asked for.
+        id: ImageId,
+        /// The collection.
+        collection: String,
+    },
+    /// Its parts leave no vector.
+    #[error("the question has no direction: its parts cancel each other out")]
+    Vector(#[source] BadVector),
+}
+
+impl Hint for QuestionError {
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NoText { .. } => {
+                "search with --image, or in a collection of a text-image model such as CLIP"
+                    .to_owned()
+            }
+            Self::Picture(error) => {
+                let usual = || "give --image a JPEG, PNG, WebP, GIF, BMP or TIFF".to_owned();
+                error.hint().unwrap_or_else(usual)
+            }
+            Self::NotStored { .. } => {
+                "take an id from `search --format json`, or ask with the file: --image".to_owned()
+            }
+            Self::Vector(_) => "change a weight, or leave a part out".to_owned(),
+        })
+    }
+}
+
 impl Hint for SearchError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Store(error) => error.hint(),
             Self::Embed(error) => error.hint(),
-            Self::Image(error) => error
-                .hint()
-                .or_else(|| Some("give --image a JPEG, PNG, WebP, GIF, BMP or TIFF".to_owned())),
+            Self::Question(error) => error.hint(),
+            Self::Tuning { kind, .. } => Some(
+                if kind.starts_with("HNSW") {
+                    "use --ef"
+                } else if kind.starts_with("IVF") || kind == "SCANN" {
+                    "use --nprobe"
+                } else {
+                    "leave it out"
+                }
+                .to_owned(),
+            ),
             Self::NoIndex { collection } => Some(format!(
                 "the next `ingest --collection {collection} ...` creates it"
             )),
@@ -76,106 +136,180 @@ impl Hint for SearchError {
     }
 }
 
-/// The vector of a question. Only the towers that it needs are opened.
-///
-/// # Errors
-/// The model has no text side, its graph fails, or the picture is no picture.
-pub fn embed_question(
-    model: &Model,
-    runtime: Option<&Runtime>,
-    question: &Question,
-    limits: &ImageLimits,
-) -> Result<QueryVector, SearchError> {
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = threads.min(QUERY_THREADS);
-    let mut parts: Vec<Embedding> = Vec::new();
-    let mut truncated = false;
-    if let Some(text) = &question.text {
-        let no_text = || EmbedError::NoText {
-            model: model.manifest.name.clone(),
+/// What came of one question.
+#[derive(Debug)]
+pub struct Answer {
+    /// Best first, ranked from `offset + 1` on.
+    pub hits: Vec<Hit>,
+    /// Collections that could not be asked, and why.
+    pub left_out: Vec<(String, QuestionError)>,
+    /// Whether a text was longer than a model reads, and was cut.
+    pub truncated: bool,
+}
+
+/// What came of many questions.
+#[derive(Debug)]
+pub struct Answers {
+    /// One for each question.
+    pub answers: Each<Answer>,
+    /// How each collection was searched.
+    pub how: Vec<How>,
+    /// Where the time went.
+    pub clock: Clock,
+}
+
+/// The collections that are asked, and what is asked of them.
+#[derive(Debug)]
+pub struct Asker {
+    store: Store,
+    places: Vec<Place>,
+    selection: Selection,
+}
+
+impl Asker {
+    /// Looks up the index of each collection.
+    ///
+    /// # Errors
+    /// One has none, or the server failed.
+    pub async fn new(
+        store: Store,
+        collections: &[String],
+        selection: Selection,
+    ) -> Result<Self, SearchError> {
+        let mut places = Vec::with_capacity(collections.len());
+        for collection in collections {
+            for partition in &selection.scope.partitions {
+                store.require_partition(collection, partition).await?;
+            }
+            let index = store.index(collection).await?;
+            let collection = collection.clone();
+            match index {
+                Some(index) => {
+                    check_tuning(&collection, &index, selection.tuning)?;
+                    places.push(Place { collection, index });
+                }
+                None => return Err(SearchError::NoIndex { collection }),
+            }
+        }
+        Ok(Self {
+            store,
+            places,
+            selection,
+        })
+    }
+
+    /// The collections.
+    pub fn places(&self) -> &[Place] {
+        &self.places
+    }
+
+    /// Paths of stored pictures, by the first collection that has each.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn paths(&self, ids: &[ImageId]) -> Result<Vec<(ImageId, String)>, StoreError> {
+        let mut paths = Vec::new();
+        for place in &self.places {
+            paths.extend(self.store.held_paths(&place.collection, ids).await?);
+        }
+        Ok(paths)
+    }
+
+    /// What is asked.
+    pub fn selection(&self) -> &Selection {
+        &self.selection
+    }
+
+    /// Answers questions; `embedded` has, for each collection, one for each
+    /// question. With several collections their hits are fused by reciprocal
+    /// rank; those that cannot be asked are left out, and a question that none
+    /// can be asked is an error of its own place.
+    ///
+    /// # Errors
+    /// A collection is missing or not loaded, the filter cannot be parsed, or
+    /// the server failed.
+    pub async fn answer(&self, embedded: Vec<Each<Embedded>>) -> Result<Answers, StoreError> {
+        let wanted = self.selection.wanted();
+        let fused = self.places.len() > 1;
+        let depth = if fused {
+            wanted.max(FUSED_DEPTH)
+        } else {
+            wanted
         };
-        let runtime = runtime.filter(|_| model.manifest.knows_text());
-        let mut tower = TextTower::open(model, runtime.ok_or_else(no_text)?, threads)?;
-        let embedded = tower.embed(&[text.as_str()])?;
-        for text in embedded {
-            truncated = text.truncated;
-            parts.push(text.embedding);
+        let count = embedded.first().map_or(0, Vec::len);
+        let mut lists: Vec<Lists> = (0..count).map(|_| Lists::default()).collect();
+        let (mut how, mut clock) = (Vec::new(), Clock::default());
+        for (place, questions) in self.places.iter().zip(embedded) {
+            for (list, question) in lists.iter_mut().zip(&questions) {
+                list.truncated |= question.as_ref().is_ok_and(|embedded| embedded.truncated);
+            }
+            let asking = ask::ask(&self.store, place, questions, &self.selection, depth);
+            let asked = Box::pin(asking).await?;
+            for (list, hits) in lists.iter_mut().zip(asked.hits) {
+                let name = place.collection.clone();
+                match hits {
+                    Ok(hits) => list.found.push((name, hits)),
+                    Err(error) => list.left_out.push((name, error)),
+                }
+            }
+            how.push(asked.how);
+            clock.merge(&asked.clock);
         }
+        let answers = lists.into_iter().map(|list| self.finish(list, fused));
+        Ok(Answers {
+            answers: answers.collect(),
+            how,
+            clock,
+        })
     }
-    if let Some(bytes) = &question.image {
-        let image = decode(bytes, limits)?;
-        let mut preprocess = Preprocess::new(&model.manifest.vision);
-        let mut tensor = vec![0.0; preprocess.tensor_len()];
-        preprocess.write_tensor(&image, &mut tensor);
-        let mut tower = VisionTower::open(model, runtime, threads)?;
-        for embedding in tower.embed(&tensor, 1)? {
-            parts.push(embedding.map_err(EmbedError::Vector)?);
-        }
-    }
-    Ok(QueryVector {
-        embedding: combine(parts)?,
-        truncated,
-    })
-}
 
-/// The nearest rows to a vector.
-///
-/// # Errors
-/// The collection is missing, has no index or is not loaded, the filter
-/// cannot be parsed, or the server failed.
-pub async fn search(
-    store: &Store,
-    collection: &str,
-    query: &VectorQuery,
-) -> Result<Answer, SearchError> {
-    let Some(index) = store.index(collection).await? else {
-        return Err(SearchError::NoIndex {
-            collection: collection.to_owned(),
+    fn finish(&self, mut list: Lists, fused: bool) -> Result<Answer, QuestionError> {
+        if list.found.is_empty() && !list.left_out.is_empty() {
+            return Err(list.left_out.swap_remove(0).1);
+        }
+        let all = if fused {
+            fuse::fuse(list.found)
+        } else {
+            list.found.pop().map(|(_, hits)| hits).unwrap_or_default()
+        };
+        let Selection { limit, offset, .. } = self.selection;
+        let shown = all.into_iter().zip(1..).skip(offset).take(limit);
+        let hits = shown.map(|(hit, rank)| {
+            let embedding = hit.embedding.filter(|_| self.selection.with_embeddings);
+            Hit {
+                rank,
+                embedding,
+                ..hit
+            }
         });
+        Ok(Answer {
+            hits: hits.collect(),
+            left_out: list.left_out,
+            truncated: list.truncated,
+        })
+    }
+}
+
+/// Refuses a parameter that would be passed over without a word.
+fn check_tuning(collection: &str, index: &Index, tuning: Tuning) -> Result<(), SearchError> {
+    let kind = &index.kind;
+    let takes_lists = kind.starts_with("IVF") || kind == "SCANN";
+    let refused = match (tuning.ef, tuning.nprobe) {
+        (Some(_), _) if !kind.starts_with("HNSW") => "ef",
+        (_, Some(_)) if !takes_lists => "nprobe",
+        _ => return Ok(()),
     };
-    Ok(Answer {
-        hits: store.search(collection, &index, query).await?,
-        metric: index.metric,
+    Err(SearchError::Tuning {
+        collection: collection.to_owned(),
+        kind: kind.clone(),
+        parameter: refused,
     })
 }
 
-/// One vector as it is; of several the normalised sum of their unit vectors,
-/// so that no part outweighs another by its length.
-fn combine(parts: Vec<Embedding>) -> Result<Embedding, EmbedError> {
-    let zero = || EmbedError::Vector(BadVector::Zero);
-    let one = match <[Embedding; 1]>::try_from(parts) {
-        Ok([only]) => return Ok(only),
-        Err(parts) => parts,
-    };
-    let mut sum = vec![0.0f64; one.first().map_or(0, Vec::len)];
-    for part in &one {
-        let length = norm(part);
-        if length == 0.0 {
-            return Err(zero());
-        }
-        for (sum, number) in sum.iter_mut().zip(part) {
-            *sum += f64::from(*number) / length;
-        }
-    }
-    let length = sum.iter().map(|number| number * number).sum::<f64>().sqrt();
-    if length == 0.0 {
-        return Err(zero());
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "back to the stored width")]
-    let unit = sum.iter().map(|number| (number / length) as f32).collect();
-    Ok(unit)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn parts_count_alike_whatever_their_length() {
-        let combined = combine(vec![vec![3.0, 0.0], vec![0.0, 0.5]]).unwrap();
-        assert!((combined[0] - combined[1]).abs() < 1e-6);
-        assert!((norm(&combined) - 1.0).abs() < 1e-6);
-        assert_eq!(combine(vec![vec![3.0, 0.0]]).unwrap(), [3.0, 0.0]);
-        assert!(combine(vec![vec![1.0], vec![-1.0]]).is_err());
-    }
+/// A question's hits by collection.
+#[derive(Default)]
+struct Lists {
+    found: Vec<(String, Vec<Hit>)>,
+    left_out: Vec<(String, QuestionError)>,
+    truncated: bool,
 }

@@ -56,6 +56,8 @@ pub struct Index {
     pub kind: String,
     /// How it compares vectors.
     pub metric: MetricType,
+    /// Its inverted lists, where it has some.
+    pub nlist: Option<usize>,
 }
 
 impl Collection {
@@ -227,6 +229,7 @@ impl Store {
                 operation: OPERATION,
                 what: "its metric type is none that we know",
             })?,
+            nlist: built_with(&index.params, "nlist"),
         }))
     }
 
@@ -351,6 +354,16 @@ impl Store {
             Err(error) => Err(error),
         }
     }
+}
+
+/// A number that an index was built with: a parameter of its own, or a key of
+/// the JSON in `params`, as the server likes it.
+fn built_with(params: &[milvus::proto::common::KeyValuePair], key: &str) -> Option<usize> {
+    let own = value(params, key).and_then(|number| number.parse().ok());
+    own.or_else(|| {
+        let json: serde_json::Value = serde_json::from_str(value(params, "params")?).ok()?;
+        usize::try_from(json.get(key)?.as_u64()?).ok()
+    })
 }
 
 pub(super) fn mark_of(found: &DescribeCollectionResponse) -> Option<ModelMark> {

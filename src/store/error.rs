@@ -91,6 +91,14 @@ pub enum StoreError {
         /// The name.
         collection: String,
     },
+    /// No partition of that name.
+    #[error("the collection `{collection}` has no partition `{partition}`")]
+    PartitionMissing {
+        /// The collection.
+        collection: String,
+        /// What was asked for.
+        partition: String,
+    },
     /// The collection is on disk, not in memory.
     #[error("the collection `{collection}` is not loaded")]
     NotLoaded {
@@ -281,6 +289,9 @@ impl Hint for StoreError {
             }
             Self::InvalidName { .. } => {
                 "use letters, digits and `_`, start with a letter or `_`, at most 255 in all".to_owned()
+            }
+            Self::PartitionMissing { .. } => {
+                "leave --partition out to search all of them".to_owned()
             }
             Self::NotLoaded { collection } => format!(
                 "load it into memory: `search --load --collection {collection} ...`"

@@ -11,6 +11,15 @@ pub(super) fn any_of(field: &str, ids: &[ImageId]) -> String {
     format!("{field} in [{}]", quoted.join(","))
 }
 
+/// Both of two expressions; an empty one holds always.
+pub(super) fn both(one: &str, other: &str) -> String {
+    match (one.trim().is_empty(), other.trim().is_empty()) {
+        (_, true) => one.to_owned(),
+        (true, false) => other.to_owned(),
+        (false, false) => format!("({one}) and ({other})"),
+    }
+}
+
 /// A text as a string literal of the filter language.
 pub(super) fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()

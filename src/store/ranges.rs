@@ -14,6 +14,7 @@ use super::rows::{HeldRow, columns, rows_of};
 use super::schema::{
     ATTRIBUTES, BYTES, CONTENT_HASH, DETAILS_HASH, DISPLAY_NAME, EMBEDDING, ID, MODIFIED, PATH,
 };
+use super::search::Scope;
 use crate::entity::{Entity, ImageId, ImageRecord, PathKey};
 
 /// Rows that one page is meant to have, without vectors; about 160 bytes each.
@@ -70,9 +71,10 @@ impl KeyRange {
             .collect()
     }
 
-    fn filter(self, prefix: &str) -> String {
+    fn filter(self, prefix: &str, scope: &Scope) -> String {
         let id = |key: u128| filter::quote(&format!("{prefix}{key:032x}"));
-        format!("{ID} >= {} and {ID} <= {}", id(self.first), id(self.last))
+        let own = format!("{ID} >= {} and {ID} <= {}", id(self.first), id(self.last));
+        filter::both(&own, &scope.filter)
     }
 }
 
@@ -81,6 +83,7 @@ struct Pages<'a> {
     collection: &'a str,
     /// What the ids begin with.
     prefix: &'a str,
+    scope: &'a Scope,
     ranges: Vec<KeyRange>,
     fields: &'static [&'static str],
 }
@@ -92,21 +95,77 @@ impl Store {
     /// # Errors
     /// The collection is missing or not loaded, or the server failed.
     pub async fn count_rows(&self, collection: &str, prefix: &str) -> Result<u64, StoreError> {
-        self.count_range(collection, prefix, KeyRange::ALL).await
+        let all = Scope::default();
+        self.count_range(collection, (prefix, &all), KeyRange::ALL)
+            .await
+    }
+
+    /// Number of rows in `scope`, at Strong consistency.
+    ///
+    /// # Errors
+    /// As for [`count_rows`](Self::count_rows), or the filter cannot be parsed.
+    pub async fn count_scope(&self, collection: &str, scope: &Scope) -> Result<u64, StoreError> {
+        // Milvus counts without a filter, or with one that is true of all rows.
+        self.count(collection, scope.filter.clone(), scope).await
+    }
+
+    async fn count(
+        &self,
+        collection: &str,
+        filter: String,
+        scope: &Scope,
+    ) -> Result<u64, StoreError> {
+        let reply = self
+            .query_in(collection, (filter, scope), &["count(*)"], None)
+            .await?;
+        let columns = columns(&reply);
+        let counts = columns.longs("count(*)")?;
+        let count = counts.first().copied().unwrap_or_default();
+        Ok(u64::try_from(count).unwrap_or_default())
+    }
+
+    /// What the ids of each source in `scope` begin with.
+    pub(super) async fn sources(
+        &self,
+        collection: &str,
+        scope: &Scope,
+    ) -> Result<Vec<String>, StoreError> {
+        let mut found: Vec<String> = Vec::new();
+        loop {
+            let others: Vec<String> = found
+                .iter()
+                .map(|prefix| {
+                    let own = KeyRange::ALL.filter(prefix, &Scope::default());
+                    format!("not ({own})")
+                })
+                .collect();
+            let any = format!("{ID} >= \"\"");
+            let own = others.iter().fold(any, |all, one| filter::both(&all, one));
+            let filter = filter::both(&own, &scope.filter);
+            let reply = self
+                .query_in(collection, (filter, scope), &[ID], Some(1))
+                .await?;
+            let columns = columns(&reply);
+            if columns.is_empty() {
+                return Ok(found);
+            }
+            match columns.texts(ID)?.first().and_then(|id| id.get(..13)) {
+                Some(prefix) if !found.iter().any(|known| known == prefix) => {
+                    found.push(prefix.to_owned());
+                }
+                _ => return Ok(found),
+            }
+        }
     }
 
     async fn count_range(
         &self,
         collection: &str,
-        prefix: &str,
+        (prefix, scope): (&str, &Scope),
         range: KeyRange,
     ) -> Result<u64, StoreError> {
-        let filter = range.filter(prefix);
-        let reply = self.query(collection, filter, &["count(*)"], None).await?;
-        let columns = columns(&reply);
-        let counts = columns.longs("count(*)")?;
-        let count = counts.first().copied().unwrap_or_default();
-        Ok(u64::try_from(count).unwrap_or_default())
+        self.count(collection, range.filter(prefix, scope), scope)
+            .await
     }
 
     /// Every row whose id begins with `prefix`, sorted by key, each key once,
@@ -124,6 +183,7 @@ impl Store {
         let pages = Pages {
             collection,
             prefix,
+            scope: &Scope::default(),
             ranges: KeyRange::ALL.split(u128::from(count) / PAGE_ROWS + 1),
             fields: &[ID, CONTENT_HASH, BYTES, MODIFIED, DETAILS_HASH],
         };
@@ -150,13 +210,29 @@ impl Store {
         collection: &str,
         prefix: &str,
         dimension: usize,
+        take: impl FnMut(WholeRow),
+    ) -> Result<(), StoreError> {
+        let all = Scope::default();
+        self.whole_rows_of(collection, (prefix, &all), dimension, take)
+            .await
+    }
+
+    /// As [`whole_rows`](Self::whole_rows), of those in a scope.
+    pub(super) async fn whole_rows_of(
+        &self,
+        collection: &str,
+        (prefix, scope): (&str, &Scope),
+        dimension: usize,
         mut take: impl FnMut(WholeRow),
     ) -> Result<(), StoreError> {
-        let count = self.count_rows(collection, prefix).await?;
+        let count = self
+            .count_range(collection, (prefix, scope), KeyRange::ALL)
+            .await?;
         let page_rows = PAGE_BYTES / (dimension * size_of::<f32>() + ROW_BYTES) + 1;
         let pages = Pages {
             collection,
             prefix,
+            scope,
             ranges: KeyRange::ALL.split(u128::from(count) / page_rows as u128 + 1),
             fields: &[
                 ID,
@@ -188,10 +264,11 @@ impl Store {
         prefix: &str,
         keys: &[PathKey],
     ) -> Result<Vec<PathKey>, StoreError> {
+        let all = Scope::default();
         let mut twice = Vec::new();
         let mut waiting = vec![(KeyRange::ALL, keys)];
         while let Some((range, keys)) = waiting.pop() {
-            let count = self.count_range(collection, prefix, range).await?;
+            let count = self.count_range(collection, (prefix, &all), range).await?;
             if count <= keys.len() as u64 {
                 continue;
             }
@@ -199,7 +276,7 @@ impl Store {
                 let number = u128::from_be_bytes(*key);
                 let (first, last) = (number, number);
                 let own = KeyRange { first, last };
-                if self.count_range(collection, prefix, own).await? > 1 {
+                if self.count_range(collection, (prefix, &all), own).await? > 1 {
                     twice.push(*key);
                 }
                 continue;
@@ -238,9 +315,13 @@ impl Store {
                 && let Some(range) = waiting.pop()
             {
                 let (store, collection) = (self.clone(), wanted.collection.to_owned());
-                let filter = range.filter(wanted.prefix);
+                let (filter, scope) = (
+                    range.filter(wanted.prefix, wanted.scope),
+                    wanted.scope.clone(),
+                );
                 pages.spawn(async move {
-                    let page = store.query(&collection, filter, wanted.fields, Some(MOST_ROWS));
+                    let asked = (filter, &scope);
+                    let page = store.query_in(&collection, asked, wanted.fields, Some(MOST_ROWS));
                     (range, page.await)
                 });
             }

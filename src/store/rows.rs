@@ -10,7 +10,7 @@ use super::connect::Store;
 use super::error::StoreError;
 use super::filter;
 use super::schema::{BYTES, CONTENT_HASH, DETAILS_HASH, EMBEDDING, ID, MODIFIED, PATH, pair};
-use super::search::named;
+use super::search::{Scope, named};
 use crate::entity::{Embedding, ImageId, PathKey};
 
 pub(super) const OPERATION: &str = "read rows";
@@ -145,9 +145,24 @@ impl Store {
         fields: &[&str],
         limit: Option<usize>,
     ) -> Result<QueryResults, StoreError> {
+        let all = Scope::default();
+        self.query_in(collection, (filter, &all), fields, limit)
+            .await
+    }
+
+    /// Rows for which `filter` holds, in the scope's partitions; the scope's
+    /// own filter is a part of it already.
+    pub(super) async fn query_in(
+        &self,
+        collection: &str,
+        (expr, scope): (String, &Scope),
+        fields: &[&str],
+        limit: Option<usize>,
+    ) -> Result<QueryResults, StoreError> {
         let request = QueryRequest {
             collection_name: collection.to_owned(),
-            expr: filter,
+            partition_names: scope.partitions.clone(),
+            expr,
             output_fields: fields.iter().map(|&field| field.to_owned()).collect(),
             query_params: limit.iter().map(|limit| pair("limit", limit)).collect(),
             consistency_level: ConsistencyLevel::Strong as i32,
@@ -159,7 +174,7 @@ impl Store {
             })
             .await?;
         self.check(OPERATION, reply.status.as_ref())
-            .map_err(|error| named(error, collection))?;
+            .map_err(|error| filter::blame(named(error, collection), &scope.filter))?;
         Ok(reply)
     }
 }

@@ -29,8 +29,7 @@ use milvus_image_search::config::ImageLimits;
 use milvus_image_search::embed::{Runtime, TextTower, VisionTower};
 use milvus_image_search::imaging::{Preprocess, decode};
 use milvus_image_search::model::Model;
-use milvus_image_search::search::search as nearest;
-use milvus_image_search::store::VectorQuery;
+use milvus_image_search::store::{Scope, VectorSearch};
 
 use servers::{Collection, Server, block_on};
 use support::{Run, gallery, ingest, repo, search};
@@ -262,17 +261,16 @@ fn search_latency(name: &str, server: &Server, model: &Model, runtime: &Runtime,
     let (mut embed, mut find) = (Vec::new(), Vec::new());
     block_on(async {
         let store = server.store().await;
+        let index = store.index(&collection.name).await.unwrap().unwrap();
         for _ in 0..50 {
             let start = Instant::now();
             let embedding = tower.embed(&["red handbag"]).unwrap().remove(0).embedding;
             embed.push(start.elapsed().as_secs_f64() * 1e3);
-            let query = VectorQuery {
-                embedding,
-                limit: 10,
-                filter: String::new(),
-            };
+            let (asked, scope) = ([embedding], Scope::default());
+            let query = VectorSearch::new(&asked, 10, &scope);
             let start = Instant::now();
-            nearest(&store, &collection.name, &query).await.unwrap();
+            let found = store.search(&collection.name, &index, &query).await;
+            assert_eq!(found.unwrap().hits[0].len(), 10);
             find.push(start.elapsed().as_secs_f64() * 1e3);
         }
     });

@@ -34,6 +34,71 @@ fn a_server_that_is_down() {
     snapshot("server_down_ingest", &run, &hidden);
 }
 
+/// What is wrong with a question is said before any server is asked.
+#[test]
+fn questions_that_are_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("q.csv");
+    std::fs::write(&csv, "query,colour\na,b\n").unwrap();
+    let labels = folder.path().join("labels.txt");
+    std::fs::write(&labels, "\n \n").unwrap();
+    let hidden = [(folder.path().to_str().unwrap(), "[FOLDER]")];
+    let uri = closed_port();
+    let cases = [
+        ("question_nothing", search()),
+        ("question_only_not", search().args("--not-text a")),
+        (
+            "question_weight_first",
+            search().args("--weight 2 --text a"),
+        ),
+        ("question_weight_zero", search().args("--text a --weight 0")),
+        (
+            "question_picture_missing",
+            search().args("--image missing.jpg"),
+        ),
+        (
+            "question_address_dead",
+            search().args("--image").args(&format!("{uri}/q.jpg")),
+        ),
+        (
+            "question_template",
+            search().args("--text a --template photo"),
+        ),
+        ("question_where", search().args("--text a --where colour")),
+        (
+            "question_where_name",
+            search().args("--text a --where").arg("a\"b=1"),
+        ),
+        ("question_range", search().args("--text a --range 0.5..0.3")),
+        ("question_gap", search().args("--text a --gap=2")),
+        (
+            "question_too_deep",
+            search().args("--text a --limit 16000 --offset 1000"),
+        ),
+        (
+            "question_scores",
+            search().args("--text a -c a -c b --min-score 0.3"),
+        ),
+        (
+            "question_labels_empty",
+            search().args("--text a --labels").arg(&labels),
+        ),
+        (
+            "question_labels_no_text",
+            search().args("--text a --model pixels --labels").arg(&csv),
+        ),
+        (
+            "question_queries_and_text",
+            search().args("--text a --queries").arg(&csv),
+        ),
+        ("question_null", search().args("--text a --null")),
+    ];
+    let hidden = [hidden[0], (uri.as_str(), "[URI]")];
+    for (name, run) in cases {
+        snapshot(name, &run, &hidden);
+    }
+}
+
 #[test]
 fn something_that_is_no_milvus() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();

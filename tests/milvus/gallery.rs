@@ -7,8 +7,7 @@ use std::sync::OnceLock;
 use milvus_image_search::embed::{Runtime, TextTower};
 use milvus_image_search::entity::Hit;
 use milvus_image_search::model::Model;
-use milvus_image_search::search::search as nearest;
-use milvus_image_search::store::{Store, VectorQuery};
+use milvus_image_search::store::{Index, Scope, Store, VectorSearch};
 use serde_json::Value;
 
 use crate::servers::{Collection, Server, block_on};
@@ -54,14 +53,18 @@ fn relative(hit: &Hit) -> &str {
 struct Asker {
     store: Store,
     collection: String,
+    index: Index,
     tower: TextTower,
 }
 
 impl Asker {
     async fn new(server: &Server, collection: &Collection) -> Self {
         let model = Model::open(&repo().join("models/lit-b0")).unwrap();
+        let store = server.store().await;
+        let index = store.index(&collection.name).await.unwrap();
         Self {
-            store: server.store().await,
+            store,
+            index: index.unwrap(),
             collection: collection.name.clone(),
             tower: TextTower::open(&model, runtime(), 1).unwrap(),
         }
@@ -69,16 +72,16 @@ impl Asker {
 
     async fn ask(&mut self, text: &str, filter: &str) -> Vec<Hit> {
         let embedded = self.tower.embed(&[text]).unwrap().pop().unwrap();
-        let query = VectorQuery {
-            embedding: embedded.embedding,
-            limit: 5,
+        let scope = Scope {
             filter: filter.to_owned(),
+            ..Scope::default()
         };
-        let answer = nearest(&self.store, &self.collection, &query)
-            .await
-            .unwrap();
-        assert_eq!(answer.hits.len(), 5, "{text}");
-        answer.hits
+        let asked = [embedded.embedding];
+        let query = VectorSearch::new(&asked, 5, &scope);
+        let found = self.store.search(&self.collection, &self.index, &query);
+        let mut hits = found.await.unwrap().hits;
+        assert_eq!(hits[0].len(), 5, "{text}");
+        hits.remove(0)
     }
 }
 
@@ -198,9 +201,12 @@ on_both_servers! {
         };
         let json = ask("--format json").json();
         assert_eq!(json["version"], 1);
-        assert_eq!(json["collection"], collection.name.as_str());
-        assert_eq!(json["model"], "lit-b0");
-        assert_eq!(json["query"], serde_json::json!({"text": "red handbag", "limit": 3}));
+        assert_eq!(json["collections"], serde_json::json!([
+            {"name": collection.name, "model": "lit-b0", "metric": "COSINE"},
+        ]));
+        assert_eq!(json["query"], serde_json::json!({
+            "parts": [{"kind": "text", "value": "red handbag", "weight": 1.0}], "limit": 3,
+        }));
         let first = &json["hits"][0];
         assert_eq!((&first["rank"], &first["display_name"]), (&1.into(), &"Red Handbag".into()));
         assert_eq!(first["attributes"]["colour"], "red");

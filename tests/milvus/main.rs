@@ -24,6 +24,7 @@ mod errors;
 mod gallery;
 mod interrupt;
 mod rare;
+mod search;
 mod servers;
 mod sync;
 mod verify;

@@ -2,7 +2,7 @@
 
 use milvus_image_search::config::IndexSettings;
 use milvus_image_search::entity::{Entity, ImageId, ImageRecord};
-use milvus_image_search::store::{ModelMark, VectorQuery};
+use milvus_image_search::store::{ModelMark, Scope, VectorSearch};
 
 use crate::servers::{Server, block_on};
 
@@ -61,12 +61,14 @@ on_both_servers! {
             store.load(name).await.unwrap();
             let index = store.index(name).await.unwrap().unwrap();
             for question in 0..20 {
-                let query = VectorQuery {
-                    embedding: vector(7 + question),
-                    limit: RARE,
+                let scope = Scope {
                     filter: "attributes[\"rare\"] == true".to_owned(),
+                    ..Scope::default()
                 };
-                let hits = store.search(name, &index, &query).await.unwrap();
+                let asked = [vector(7 + question)];
+                let query = VectorSearch::new(&asked, RARE, &scope);
+                let found = store.search(name, &index, &query).await.unwrap();
+                let hits = &found.hits[0];
                 assert_eq!(hits.len(), RARE, "question {question}");
                 let sorted = hits.windows(2).all(|pair| pair[0].score >= pair[1].score);
                 assert!(sorted, "{hits:?}");

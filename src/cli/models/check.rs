@@ -11,7 +11,7 @@ use crate::config::ImageLimits;
 use crate::embed::{EmbedError, Runtime, TextTower, VisionTower, norm};
 use crate::imaging::{Preprocess, RgbImage, decode};
 use crate::model::Model;
-use crate::search::SearchError;
+use crate::search::QuestionError;
 
 /// Loads `model` and embeds one picture and one text.
 pub(super) fn check(model: &Model, image: Option<&PathBuf>, text: &str) -> Result<Exit, Failure> {
@@ -29,7 +29,7 @@ pub(super) fn check(model: &Model, image: Option<&PathBuf>, text: &str) -> Resul
             let bytes = std::fs::read(path)
                 .with_context(|| format!("cannot read the picture {}", path.display()))
                 .map_err(|error| Failure::new(error, "check the path and its permissions"))?;
-            decode(&bytes, &ImageLimits::default()).map_err(SearchError::from)?
+            decode(&bytes, &ImageLimits::default()).map_err(QuestionError::from)?
         }
     };
     let mut lines = vec![format!(
