@@ -20,6 +20,7 @@ macro_rules! on_both_servers {
 }
 
 mod check;
+mod complete;
 mod errors;
 mod gallery;
 mod interrupt;

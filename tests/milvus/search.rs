@@ -254,7 +254,8 @@ on_both_servers! {
     fn what_cannot_be_asked_is_refused(server: &Server) {
         let name = lit(server);
         let refused = |words: &str| {
-            let run = on(name).args("--id x").args(words);
+            let id = ImageId::new("gallery", "objects/red-cap.webp");
+            let run = on(name).args("--id").args(id.as_str()).args(words);
             server.run(run).run().expect_code(1).stderr
         };
         let said = refused("--partition nope");

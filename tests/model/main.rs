@@ -13,4 +13,5 @@ mod doctor;
 mod golden;
 mod graphs;
 mod init;
+mod labels;
 mod made_graphs;
