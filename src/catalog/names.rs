@@ -42,6 +42,9 @@ pub struct NamesOptions {
 pub(super) struct RawRow {
     pub(super) line: u64,
     pub(super) values: Vec<Value>,
+    /// Column of each value, where the row does not have them all: a thousand
+    /// kinds of attributes in a million rows would be a billion nulls.
+    pub(super) places: Option<Vec<usize>>,
 }
 
 /// A table as a file format gives it.
@@ -169,7 +172,9 @@ impl NamesTable {
         let mut display_name = None;
         let mut row_key = String::new();
         let mut attributes = Attributes::new();
-        for (index, (column, value)) in columns.iter().zip(row.values).enumerate() {
+        for (position, value) in row.values.into_iter().enumerate() {
+            let index = row.places.as_ref().map_or(position, |of| of[position]);
+            let column = &columns[index];
             let text = as_text(&value);
             if index == key {
                 row_key = normal_key(&text);

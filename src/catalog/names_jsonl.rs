@@ -2,8 +2,6 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-
 use super::names::{RawRow, RawTable};
 use super::names_error::BadRow;
 use crate::entity::Attributes;
@@ -12,7 +10,7 @@ use crate::entity::Attributes;
 /// appearance. Values keep the types that they have.
 pub(super) fn read(bytes: &[u8]) -> RawTable {
     let mut table = RawTable::default();
-    let mut positions: HashMap<String, usize> = HashMap::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for (number, line) in (1u64..).zip(bytes.split(|byte| *byte == b'\n')) {
         if line.iter().all(u8::is_ascii_whitespace) {
             continue;
@@ -28,21 +26,41 @@ pub(super) fn read(bytes: &[u8]) -> RawTable {
                 continue;
             }
         };
-        let mut values = vec![Value::Null; positions.len()];
-        for (column, value) in object {
-            let next = positions.len();
-            let position = *positions.entry(column.clone()).or_insert(next);
-            if position == next {
-                table.columns.push(column);
-                values.push(value);
-            } else {
-                values[position] = value;
-            }
-        }
+        let mut place_of = |column: String| {
+            let next = known.len();
+            let place = known.entry(column);
+            *place.or_insert_with_key(|column| {
+                table.columns.push(column.clone());
+                next
+            })
+        };
+        let cells = object.into_iter();
+        let (places, values) = cells
+            .map(|(column, value)| (place_of(column), value))
+            .unzip();
         table.rows.push(RawRow {
             line: number,
             values,
+            places: Some(places),
         });
     }
     table
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    #[test]
+    fn a_row_holds_its_own_values_however_many_columns_others_have() {
+        let line = |row: usize| format!("{{\"id\":{row},\"only here {row}\":true}}\n");
+        let text: String = (0..100).map(line).collect();
+        let table = read(text.as_bytes());
+        assert_eq!(table.columns.len(), 101);
+        let last = &table.rows[99];
+        assert_eq!(last.values, [Value::from(99), Value::from(true)]);
+        assert_eq!(last.places.as_deref(), Some(&[0, 100][..]));
+        assert!(table.rows.iter().all(|row| row.values.len() == 2));
+    }
 }
