@@ -31,7 +31,9 @@ pub(super) fn rewritten(bytes: &[u8]) -> Option<(Vec<u8>, bool)> {
         let start = word(10)?.saturating_sub(24);
         copy[10..14].copy_from_slice(&start.to_le_bytes());
         copy[14..18].copy_from_slice(&40_u32.to_le_bytes());
-        copy.drain(54..78.min(copy.len()).max(54));
+        // Of a file that ends within the header nothing is left to cut out.
+        let end = copy.len().min(78);
+        copy.drain(end.min(54)..end);
     }
     Some((copy, is_flipped))
 }
@@ -56,6 +58,16 @@ mod tests {
     use super::super::{decode, orient};
     use super::*;
     use crate::config::ImageLimits;
+
+    #[test]
+    fn a_file_may_end_anywhere_in_its_header() {
+        let mut os2 = bytes("images/rgb.bmp");
+        os2[14] = 64;
+        for length in 0..100 {
+            let copy = rewritten(&os2[..length]);
+            assert_eq!(copy.is_some(), length >= 34, "{length}");
+        }
+    }
 
     #[test]
     fn three_kinds_that_others_refuse() {
