@@ -1,4 +1,5 @@
-//! Files that end too early, found before they are decoded.
+//! Files that end too early, or ask for more than they say, found before they
+//! are decoded.
 //!
 //! PNG, GIF, BMP and TIFF need none of this: their decoders refuse every file
 //! that is cut off.
@@ -61,6 +62,64 @@ fn chunks_end(bytes: &[u8]) -> Option<usize> {
     Some(end)
 }
 
+/// Whether a frame of a WebP is larger than the whole picture, as the headers
+/// say.
+///
+/// The decoder finds out when it has decoded the frame: 490 bytes that call
+/// themselves 96 x 64 took 400 MB.
+pub(super) fn webp_has_larger_frame(bytes: &[u8]) -> bool {
+    // A file of one chunk has no other size than its frame's.
+    let Some((b"VP8X", header, rest)) = bytes.get(12..).and_then(first_chunk) else {
+        return false;
+    };
+    let length = |at: usize| {
+        let [low, middle, high] = *header.get(at..)?.first_chunk()?;
+        Some(u32::from_le_bytes([low, middle, high, 0]) + 1)
+    };
+    let (Some(width), Some(height)) = (length(4), length(7)) else {
+        return false;
+    };
+    let is_larger = |(name, data): Chunk| {
+        // Of the two formats the one whose decoder does not compare it first.
+        let size = (name == b"VP8 ").then(|| lossy_size(data)).flatten();
+        size.is_some_and(|size| size.0 > width || size.1 > height)
+    };
+    chunks(rest).any(|(name, data)| match name {
+        // An animation's frames have chunks of their own, behind 16 bytes.
+        b"ANMF" => chunks(data.get(16..).unwrap_or_default()).any(is_larger),
+        _ => is_larger((name, data)),
+    })
+}
+
+/// Name and data.
+type Chunk<'a> = (&'a [u8; 4], &'a [u8]);
+
+/// Width and height of a frame in the lossy format.
+fn lossy_size(data: &[u8]) -> Option<(u32, u32)> {
+    let side = |at: usize| {
+        let side = u16::from_le_bytes(*data.get(at..)?.first_chunk()?);
+        Some(u32::from(side & 0x3FFF))
+    };
+    Some((side(6)?, side(8)?))
+}
+
+fn chunks(mut bytes: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
+    std::iter::from_fn(move || {
+        let (name, data, rest) = first_chunk(bytes)?;
+        bytes = rest;
+        Some((name, data))
+    })
+}
+
+/// Name and data of the first chunk, and what follows it.
+fn first_chunk(bytes: &[u8]) -> Option<(&[u8; 4], &[u8], &[u8])> {
+    let (name, behind) = bytes.split_first_chunk()?;
+    let (size, behind) = behind.split_first_chunk()?;
+    let size = usize::try_from(u32::from_le_bytes(*size)).ok()?;
+    let (data, behind) = behind.split_at(size.min(behind.len()));
+    Some((name, data, behind.get(size % 2..).unwrap_or_default()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::fixtures;
@@ -96,5 +155,41 @@ mod tests {
         assert!(!webp_has_its_chunks(b"RIFF"));
         let endless = b"RIFF\xFF\xFF\xFF\xFFWEBPVP8 \xFF\xFF\xFF\xFF";
         assert!(!webp_has_its_chunks(endless));
+    }
+    #[test]
+    fn no_frame_of_a_webp_is_larger_than_the_picture() {
+        let chunk = |name: &[u8], data: &[u8]| {
+            let size = u32::try_from(data.len()).unwrap().to_le_bytes();
+            [name, &size, data, &[0][..data.len() % 2]].concat()
+        };
+        let file = |chunks: &[Vec<u8>]| chunk(b"RIFF", &[b"WEBP", &chunks.concat()[..]].concat());
+        // 96 x 64, less one of each.
+        let canvas = chunk(b"VP8X", &[0, 0, 0, 0, 95, 0, 0, 63, 0, 0]);
+        // The upper two bits are a scale.
+        let frame = |width: u8, height: u8| {
+            let bytes = [0, 0, 0, 0x9D, 1, 0x2A, width, 0x40, height, 0x80];
+            chunk(b"VP8 ", &bytes)
+        };
+        let animated = |frame: Vec<u8>| {
+            let before = chunk(b"ALPH", &[1, 2, 3]);
+            chunk(b"ANMF", &[vec![0; 16], before, frame].concat())
+        };
+        let other = chunk(b"EXIF", b"odd");
+        for (width, height, is_larger) in [(96, 64, false), (97, 64, true), (96, 65, true)] {
+            let frame = frame(width, height);
+            let still = file(&[canvas.clone(), other.clone(), frame.clone()]);
+            assert_eq!(webp_has_larger_frame(&still), is_larger);
+            let moving = file(&[canvas.clone(), other.clone(), animated(frame)]);
+            assert_eq!(webp_has_larger_frame(&moving), is_larger);
+        }
+        assert!(!webp_has_larger_frame(&file(&[frame(97, 97)])));
+        for length in 0..40 {
+            let still = file(&[canvas.clone(), frame(97, 64)]);
+            assert!(!webp_has_larger_frame(&still[..length]), "{length}");
+        }
+        for file in ["lossy.webp", "animated.webp"] {
+            let bytes = fixtures::bytes(&format!("images/{file}"));
+            assert!(!webp_has_larger_frame(&bytes), "{file}");
+        }
     }
 }

@@ -110,6 +110,10 @@ fn decode_as(
         Format::WebP if !complete::webp_has_its_chunks(bytes) => {
             Err(DecodeError::Truncated { format })
         }
+        Format::WebP if complete::webp_has_larger_frame(bytes) => Err(DecodeError::Malformed {
+            format,
+            source: Report::new("a frame is larger than the picture"),
+        }),
         Format::WebP => task.run(webp::WebPDecoder::new(reader)),
         Format::Gif => task.run(gif::GifDecoder::new(reader)),
         Format::Bmp => {
