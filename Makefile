@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: help demo build install runtime model-resnet50 \
 	milvus-up milvus-down milvus-status milvus-logs milvus-reset \
 	check test test-unit test-milvus test-model test-export test-hostile test-deploy \
-	proof references snapshots bench ci clean
+	proof references snapshots bench fuzz ci clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,7 @@ milvus-up milvus-down milvus-status milvus-logs milvus-reset:
 
 check: ## Format, lints, documentation, shell scripts
 	cargo fmt --check
+	cargo fmt --check --manifest-path tests/fuzz/Cargo.toml
 	cargo clippy --all-targets --all-features --locked -- --deny warnings
 	RUSTDOCFLAGS="--deny warnings" cargo doc --no-deps --locked
 	@tests/shellcheck.sh
@@ -72,6 +73,9 @@ snapshots: ## Run every test and accept what the programs say now
 
 bench: ## Measure ingest and search end to end
 	@tests/run.sh bench
+
+fuzz: ## Feed manifests, names tables, filters and decoders with mutated input (TARGET=decode FUZZ_SECONDS=60)
+	@tests/run.sh fuzz
 
 ci: check test ## What CI runs
 

@@ -103,6 +103,9 @@ case $suite in
     start_servers
     cargo bench --locked --features milvus-tests --bench end_to_end
     ;;
+  fuzz)
+    tests/fuzz/run.sh
+    ;;
   all)
     deploy/onnxruntime.sh
     models/resnet50/build.sh
@@ -111,7 +114,7 @@ case $suite in
     cargo test --locked --all-features -- --test-threads=2
     ;;
   *)
-    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, references, proof, deploy or bench" >&2
+    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, references, proof, deploy, bench or fuzz" >&2
     exit 2
     ;;
 esac

@@ -21,7 +21,7 @@ pub(super) fn both(one: &str, other: &str) -> String {
 }
 
 /// A text as a string literal of the filter language.
-pub(super) fn quote(text: &str) -> String {
+pub fn quote(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }
 

@@ -37,6 +37,7 @@ pub use collection::{Collection, Index, LOAD_LIMIT, ModelMark};
 pub use comparison::{Comparison, ComparisonError};
 pub use connect::{Server, Store};
 pub use error::{Reason, StoreError};
+pub use filter::quote;
 pub use ranges::WholeRow;
 pub use rows::{ContentKey, HeldRow, HeldVector, content_key};
 pub use schema::{MAX_JSON_BYTES, MAX_TEXT_BYTES};
