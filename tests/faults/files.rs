@@ -29,7 +29,7 @@ pub(crate) struct Files {
 }
 
 /// A picture of one colour; each number gives another file.
-fn png(number: u8) -> Vec<u8> {
+pub(crate) fn png(number: u8) -> Vec<u8> {
     let mut bytes = std::io::Cursor::new(Vec::new());
     image::RgbImage::from_pixel(3, 2, image::Rgb([number, 7, 255 - number]))
         .write_to(&mut bytes, image::ImageFormat::Png)
@@ -137,14 +137,14 @@ pub(crate) fn count(ran: &Ran, name: &str) -> u64 {
 
 /// Modes mean nothing to a superuser who may override them: takes that from it.
 /// Who is none needs nothing, so that the test never passes for want of it.
-fn bound_by_modes(run: Run) -> Run {
+pub(crate) fn bound_by_modes(run: Run) -> Run {
     if fs::metadata("/proc/self").unwrap().uid() != 0 {
         return run;
     }
     run.under("setpriv --bounding-set=-dac_override,-dac_read_search")
 }
 
-fn mode(path: &Path, mode: u32) {
+pub(crate) fn mode(path: &Path, mode: u32) {
     fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
 }
 

@@ -17,3 +17,4 @@ mod random;
 mod relay;
 mod scene;
 mod sizes;
+mod twins;

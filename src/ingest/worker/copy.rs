@@ -113,16 +113,20 @@ impl Worker {
         twin: &Twin,
         to_write: &mpsc::Sender<Vec<Row>>,
     ) -> Result<(), IngestError> {
+        let content = content_key(&twin.record.content_hash);
         let path = Path::new(&twin.record.path);
         match read_picture(path, 0, &self.run.limits) {
             Ok(file) => {
                 let record = record_of(&file, twin.record.clone());
+                if record.content_hash != twin.record.content_hash {
+                    // Nobody else would ever say what became of the content
+                    // that others wait for.
+                    self.run.twins.give_up(content);
+                }
                 self.add(record, &file.bytes, to_write)
             }
             Err(outcome) => {
-                self.run
-                    .twins
-                    .give_up(content_key(&twin.record.content_hash));
+                self.run.twins.give_up(content);
                 self.run.ended(&outcome);
                 Ok(())
             }
