@@ -14,6 +14,12 @@ pub enum IngestError {
     /// The model.
     #[error(transparent)]
     Embed(#[from] EmbedError),
+    /// Somebody dropped the collection, and it was created anew.
+    #[error("the collection `{collection}` was dropped and created anew during the run")]
+    Replaced {
+        /// The collection.
+        collection: String,
+    },
     /// Rows that were to be pruned.
     #[error(transparent)]
     Prune(#[from] PruneRefusal),
@@ -31,6 +37,9 @@ impl Hint for IngestError {
         match self {
             Self::Store(error) => error.hint(),
             Self::Embed(error) => error.hint(),
+            Self::Replaced { .. } => Some(
+                "rows that were written before are gone: run the same command again".to_owned(),
+            ),
             Self::Prune(error) => error.hint(),
         }
     }

@@ -140,6 +140,8 @@ impl Report {
 struct Run {
     store: Store,
     collection: String,
+    /// Which of that name it is, where it is written to.
+    number: Option<i64>,
     metric: MetricType,
     /// Whether the collection holds rows that can be compared with.
     compare: bool,
@@ -254,6 +256,7 @@ impl Ingest {
         let run = Arc::new(Run {
             store: self.store.clone(),
             collection: target.collection,
+            number: ready.number,
             metric: ready.metric,
             compare: ready.exists,
             write_nothing: target.dry_run,
@@ -274,9 +277,10 @@ impl Ingest {
         )
         .await;
         let mut counts = run.ledger.close();
-        if let (Some(prune), None, false) = (target.prune, &fatal, run.cancel.is_cancelled()) {
-            match prune::run(&run, prune, &sources).await {
+        if fatal.is_none() && !run.cancel.is_cancelled() {
+            match prune::conclude(&run, target.prune, &sources).await {
                 Ok(pruned) => counts.pruned = pruned,
+                Err(error) if error.is_impatience(run.cancel.is_cancelled()) => {}
                 Err(error) => fatal = Some(error),
             }
         }

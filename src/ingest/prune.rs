@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::known::Known;
 use super::plan::Sources;
-use super::{IngestError, Run};
+use super::{IngestError, Run, target};
 use crate::catalog::SourceName;
 use crate::entity::ImageId;
 
@@ -87,9 +87,23 @@ impl crate::entity::Hint for PruneRefusal {
     }
 }
 
+/// What is left to do once every picture has its outcome. Returns how many rows
+/// were deleted.
+pub(super) async fn conclude(
+    run: &Run,
+    prune: Option<Prune>,
+    sources: &Sources,
+) -> Result<u64, IngestError> {
+    target::still_there(run).await?;
+    match prune {
+        Some(prune) => self::run(run, prune, sources).await,
+        None => Ok(0),
+    }
+}
+
 /// Deletes the rows of `sources` whose pictures are gone, and returns how many
 /// they were. All sources are looked at before the first row goes.
-pub(super) async fn run(run: &Run, prune: Prune, sources: &Sources) -> Result<u64, IngestError> {
+async fn run(run: &Run, prune: Prune, sources: &Sources) -> Result<u64, IngestError> {
     let unseen = run.ledger.unseen();
     if unseen > 0 {
         return Err(PruneRefusal::Unseen(unseen).into());

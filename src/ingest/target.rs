@@ -1,6 +1,6 @@
 //! The collection that a run writes to: there, ours, indexed and loaded.
 
-use super::{IngestError, Observer, Target};
+use super::{IngestError, Observer, Run, Target};
 use crate::entity::MetricType;
 use crate::store::{ModelMark, Store};
 
@@ -10,6 +10,20 @@ pub(super) struct Ready {
     pub(super) exists: bool,
     /// How its index compares vectors.
     pub(super) metric: MetricType,
+    /// Which collection of that name it is; `None` where none is written to.
+    pub(super) number: Option<i64>,
+}
+
+/// Makes sure that the collection is the one that the run began with.
+///
+/// # Errors
+/// It is not: rows that were written are gone, or the server failed.
+pub(super) async fn still_there(run: &Run) -> Result<(), IngestError> {
+    if run.number.is_some() && run.store.collection_number(&run.collection).await? != run.number {
+        let collection = run.collection.clone();
+        return Err(IngestError::Replaced { collection });
+    }
+    Ok(())
 }
 
 /// Makes the collection ready: creates it where it is missing, refuses one of
@@ -30,6 +44,7 @@ pub(super) async fn prepare(
             return Ok(Ready {
                 exists: false,
                 metric: target.index.metric,
+                number: None,
             });
         }
         None => {
@@ -61,12 +76,19 @@ pub(super) async fn prepare(
             return Ok(Ready {
                 exists: false,
                 metric,
+                number: None,
             });
         }
         store.load(name).await?;
     }
+    let number = if target.dry_run {
+        None
+    } else {
+        store.collection_number(name).await?
+    };
     Ok(Ready {
         exists: true,
         metric,
+        number,
     })
 }

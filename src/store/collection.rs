@@ -326,6 +326,16 @@ impl Store {
             .unwrap_or_else(|_| Err(too_late(OPERATION, LOAD_LIMIT)))
     }
 
+    /// The number that the server gave the collection when it was created;
+    /// `None` where there is none of that name. Milvus Lite gives 0 to all.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn collection_number(&self, name: &str) -> Result<Option<i64>, StoreError> {
+        let found = self.describe(name).await?;
+        Ok(found.map(|found| found.collection_id))
+    }
+
     pub(super) async fn describe(
         &self,
         name: &str,

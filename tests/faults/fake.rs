@@ -49,6 +49,8 @@ pub(crate) enum Fault {
     Expired,
     /// Somebody drops every collection first.
     Dropped,
+    /// Somebody drops every collection first, and creates it anew.
+    Replaced,
     /// Somebody changed the schema: the rows do not fit.
     Altered,
     /// The answer is this many bytes larger.
@@ -69,6 +71,7 @@ pub(crate) type Rows = BTreeMap<String, BTreeMap<String, Cell>>;
 
 #[derive(Debug, Default)]
 struct Held {
+    number: i64,
     schema: CollectionSchema,
     properties: Vec<KeyValuePair>,
     index: Option<Vec<KeyValuePair>>,
@@ -254,6 +257,13 @@ impl Service {
                 self.state().collections.clear();
                 apply(None)
             }
+            Some(Fault::Replaced) => {
+                for held in self.state().collections.values_mut() {
+                    held.rows.clear();
+                    held.number += 1;
+                }
+                apply(None)
+            }
             Some(Fault::Partial(_) | Fault::Large(_)) | None => apply(fault.as_ref()),
         };
         Ok(Response::new(reply))
@@ -355,6 +365,7 @@ impl MilvusService for Service {
             let held = state.collection(&name)?;
             Ok(DescribeCollectionResponse {
                 schema: Some(held.schema.clone()),
+                collection_id: held.number,
                 properties: held.properties.clone(),
                 ..DescribeCollectionResponse::says(Status::default())
             })

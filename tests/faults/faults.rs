@@ -153,6 +153,21 @@ fn a_collection_that_is_dropped_ends_the_run() {
 }
 
 #[test]
+fn a_collection_that_is_dropped_and_created_anew_is_noticed() {
+    let scene = Scene::new(10);
+    let faults = [None, None, Some(Fault::Replaced)];
+    scene.milvus.schedule("upsert", faults);
+    let ran = scene.ingest().run().expect_code(1);
+    let said = "the collection `pictures` was dropped and created anew during the run";
+    assert!(ran.stderr.contains(said), "{}", ran.text(&[]));
+    assert_eq!(scene.rows().len(), 6);
+    let ran = scene.ingest().run().expect_code(0);
+    let expected = counts(&[("unchanged", 6), ("upserted", 4)]);
+    assert_eq!(counts_of(&ran), expected);
+    scene.expect_rows();
+}
+
+#[test]
 fn a_collection_that_is_altered_ends_the_run() {
     let scene = ends_the_run(Fault::Altered, &["the schema does not match"]);
     assert_eq!(scene.rows().len(), 2);
