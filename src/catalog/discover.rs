@@ -72,6 +72,14 @@ impl Entries {
         }
     }
 
+    /// The folders on the command line, canonical, as far as they can be
+    /// resolved.
+    pub fn folders(&self) -> impl Iterator<Item = PathBuf> {
+        let paths = self.paths.as_slice().iter();
+        let paths = paths.filter_map(|path| path.canonicalize().ok());
+        paths.filter(|path| path.is_dir())
+    }
+
     fn next_listed(&mut self) -> Option<std::io::Result<PathBuf>> {
         let list = self.list.as_mut()?;
         loop {

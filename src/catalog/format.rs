@@ -90,6 +90,16 @@ const HEIF_REASON: &str = concat!("AVIF and HEIC are not decoded: ", heif_remedy
 /// What to do with AVIF and HEIC.
 pub const HEIF_REMEDY: &str = heif_remedy!();
 
+/// Whether there is a picture at `path` that can be tried; what may not be
+/// looked at may well be one.
+pub fn is_picture(path: &Path) -> bool {
+    match recognise(path) {
+        Ok(recognised) => matches!(recognised, Recognised::Image(_)),
+        // What is no regular file is told by an error of our own.
+        Err(error) => error.kind() != io::ErrorKind::Other,
+    }
+}
+
 /// Looks at the head of `path`.
 ///
 /// # Errors

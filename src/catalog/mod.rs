@@ -19,7 +19,7 @@ mod remote;
 mod source;
 
 pub use discover::{Entries, Found, Roots, Skip, discover};
-pub use format::{Format, HEAD_BYTES, HEIF_REMEDY, is_heif};
+pub use format::{Format, HEAD_BYTES, HEIF_REMEDY, is_heif, is_picture};
 pub use names::{KEY_COLUMNS, NAME_COLUMNS, NamesOptions, NamesTable, readable_stem};
 pub use names_error::{BadRow, HeaderFault, NamesError};
 pub use queries::{Asked, AskedKind, BadQuestion, Queries, QueriesError};

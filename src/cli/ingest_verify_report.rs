@@ -137,7 +137,10 @@ pub(super) fn write_text(view: &View<'_>, out: &mut impl Write) -> io::Result<()
     }
     let others = [
         (found.rejected, "rejected: no row is expected of them"),
-        (found.elsewhere, "rows of files outside of these folders"),
+        (
+            found.elsewhere,
+            "rows of pictures outside of these folders, or passed over in them",
+        ),
     ];
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         writeln!(out, "  {count} {what}")?;

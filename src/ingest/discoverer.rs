@@ -18,6 +18,7 @@ pub(super) fn run(
         if run.cancel.is_cancelled() {
             break;
         }
+        run.folders.meet(&found);
         let outcome = match found {
             Found::Image(candidate) => {
                 run.ledger.discovered(run.observer.as_ref());

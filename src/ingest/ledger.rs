@@ -98,10 +98,6 @@ impl Ledger {
         self.unseen.load(Ordering::Relaxed)
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.discovered.load(Ordering::Relaxed) == 0
-    }
-
     pub(super) fn ended(&self, outcome: &Outcome, observer: &dyn Observer) {
         let count = match outcome {
             Outcome::Upserted => &self.upserted,

@@ -21,6 +21,7 @@ mod cancel;
 pub mod check;
 mod discoverer;
 mod error;
+mod folders;
 mod job;
 mod known;
 mod ledger;
@@ -51,6 +52,7 @@ use crate::entity::MetricType;
 use crate::model::Model;
 use crate::store::{ModelMark, Store};
 use cancel::CANCEL_POLL;
+use folders::Folders;
 use ledger::Ledger;
 use plan::Sources;
 use twins::Twins;
@@ -150,6 +152,7 @@ struct Run {
     limits: ImageLimits,
     names: Option<NamesTable>,
     ledger: Ledger,
+    folders: Folders,
     twins: Twins,
     observer: Arc<dyn Observer>,
     cancel: Cancel,
@@ -264,6 +267,10 @@ impl Ingest {
             limits: pictures.limits,
             names: pictures.names,
             ledger: Ledger::default(),
+            folders: match target.prune {
+                Some(_) => Folders::of(&pictures.entries),
+                None => Folders::default(),
+            },
             twins: Twins::default(),
             observer,
             cancel,

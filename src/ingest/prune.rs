@@ -4,7 +4,7 @@
 //! an offline disk, an unreadable folder or a wrong path must not empty a
 //! collection.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::known::Known;
 use super::plan::Sources;
@@ -48,11 +48,11 @@ impl Prune {
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum PruneRefusal {
     /// What could not be looked at may well be there.
-    #[error("no row was deleted: {0} entries could not be looked at")]
+    #[error("no row was deleted: {0} of the entries could not be looked at")]
     Unseen(u64),
-    /// Nothing at all was found.
-    #[error("no row was deleted: no picture was found")]
-    Empty,
+    /// Nothing at all was found in a folder.
+    #[error("no row was deleted: no picture was found in {}", .0.display())]
+    Empty(PathBuf),
     /// More would go than was allowed.
     #[error(
         "no row was deleted: {gone} of {rows} rows of the source `{source_name}` would go, more than {limit_percent} %"
@@ -73,8 +73,8 @@ impl crate::entity::Hint for PruneRefusal {
     fn hint(&self) -> Option<String> {
         Some(match self {
             Self::Unseen(_) => "see what failed above, and run the same command again".to_owned(),
-            Self::Empty => {
-                "check that the folder is the right one, and that its disk is mounted".to_owned()
+            Self::Empty(_) => {
+                "check that the folder is the right one, and that its disk is mounted; leave it out where it is to be empty".to_owned()
             }
             Self::TooMany { gone, rows, .. } => {
                 #[expect(clippy::cast_precision_loss, reason = "a percentage for people")]
@@ -108,8 +108,8 @@ async fn run(run: &Run, prune: Prune, sources: &Sources) -> Result<u64, IngestEr
     if unseen > 0 {
         return Err(PruneRefusal::Unseen(unseen).into());
     }
-    if run.ledger.is_empty() {
-        return Err(PruneRefusal::Empty.into());
+    if let Some(empty) = run.folders.empty() {
+        return Err(PruneRefusal::Empty(empty.to_owned()).into());
     }
     let mut all = Vec::new();
     for (source, known) in sources {
@@ -142,7 +142,9 @@ async fn gone(run: &Run, known: &Known) -> Result<Vec<(ImageId, String)>, Ingest
     let mut gone = Vec::new();
     for ids in missing.chunks(ROWS_AT_ONCE) {
         let paths = run.store.held_paths(&run.collection, ids).await?;
-        let lost = |(_, path): &(ImageId, String)| !Path::new(path).exists();
+        // What may not be looked at may well be there.
+        let lost =
+            |(_, path): &(ImageId, String)| matches!(Path::new(path).try_exists(), Ok(false));
         gone.extend(paths.into_iter().filter(lost));
     }
     gone.sort_unstable_by(|(_, one), (_, other)| one.cmp(other));

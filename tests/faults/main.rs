@@ -11,6 +11,7 @@ mod bombs;
 mod fake;
 mod faults;
 mod files;
+mod gone;
 mod mixtures;
 mod outages;
 mod random;

@@ -11,6 +11,7 @@ use crate::catalog::{Candidate, Entries, Found, NamesTable, Roots, SourceName, d
 use crate::config::ImageLimits;
 use crate::entity::{ImageId, ImageRecord, Outcome, Problem, Stage, chain};
 use crate::imaging::decode;
+use crate::ingest::folders::Folders;
 use crate::ingest::job::Job;
 use crate::ingest::{Cancel, Observer};
 use crate::store::{HeldRow, content_key};
@@ -21,6 +22,7 @@ pub(super) struct Disk<'a> {
     pub(super) limits: &'a ImageLimits,
     pub(super) sample: Sample,
     pub(super) findings: &'a Findings,
+    pub(super) folders: Folders,
     pub(super) observer: Arc<dyn Observer>,
     pub(super) cancel: Cancel,
 }
@@ -76,6 +78,7 @@ impl Disk<'_> {
     }
 
     fn take(&self, found: Found, seen: &Mutex<Seen>) {
+        self.folders.meet(&found);
         let verdict = match found {
             Found::Skipped(_) => return,
             Found::Failed(problem) => Verdict::Unread(problem),

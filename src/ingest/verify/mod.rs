@@ -10,12 +10,13 @@ mod rows;
 mod sample;
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 pub use findings::{Difference, DifferenceKind};
 
+use super::folders::Folders;
 use super::prune::{Prune, PruneRefusal, ROWS_AT_ONCE};
 use super::{Cancel, Ingest, IngestError, Observer, Pictures};
 use crate::catalog::{Source, SourceName};
@@ -48,7 +49,8 @@ pub struct Verification {
     pub rows: u64,
     /// Pictures that no row is expected of: they cannot be embedded.
     pub rejected: u64,
-    /// Rows of files that exist outside the folders.
+    /// Rows of files that exist outside the folders, or that the walk passes
+    /// over.
     pub elsewhere: u64,
     /// Number of differences of each kind; every kind is there.
     pub counts: BTreeMap<DifferenceKind, u64>,
@@ -62,6 +64,8 @@ pub struct Verification {
     pub elapsed: Duration,
     /// Whether somebody asked it to stop, so that it has not seen everything.
     pub interrupted: bool,
+    /// A folder in which nothing was found.
+    empty: Option<PathBuf>,
     /// Rows that an ordinary run would leave as they are.
     doomed: Vec<ImageId>,
     /// Rows that would go for good, by source.
@@ -91,8 +95,8 @@ impl Verification {
             0 => {}
             unread => return Err(PruneRefusal::Unseen(unread)),
         }
-        if self.pictures == 0 {
-            return Err(PruneRefusal::Empty);
+        if let Some(empty) = &self.empty {
+            return Err(PruneRefusal::Empty(empty.clone()));
         }
         self.held.iter().try_for_each(|(source, rows)| {
             let lost = self.lost.get(source).copied().unwrap_or(0);
@@ -139,6 +143,7 @@ impl Ingest {
                 sources.values().map(|rows| rows.known.len()).sum(),
             ),
             findings: &findings,
+            folders: Folders::of(&entries),
             observer,
             cancel: cancel.clone(),
         };
@@ -147,6 +152,7 @@ impl Ingest {
             pictures: seen.pictures,
             rows: sources.values().map(|rows| rows.counted).sum(),
             rejected: seen.rejected,
+            empty: disk.folders.empty().map(Path::to_owned),
             ..Verification::default()
         };
         if !cancel.is_cancelled() {

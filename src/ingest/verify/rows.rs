@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::Path;
 
 use super::findings::{DifferenceKind, Findings};
-use crate::catalog::Source;
+use crate::catalog::{Source, is_picture};
 use crate::embed::norm;
 use crate::entity::{ImageId, MetricType, PathKey};
 use crate::ingest::IngestError;
@@ -137,7 +137,7 @@ fn stranger(row: &WholeRow, findings: &Findings) {
 pub(super) struct Extra {
     /// Their files are gone.
     pub(super) gone: u64,
-    /// Their files are somewhere else.
+    /// Their files are somewhere else, or passed over.
     pub(super) elsewhere: u64,
 }
 
@@ -161,7 +161,9 @@ pub(super) async fn extra(
                     findings.add(DifferenceKind::Extra, Some(&id), path, detail);
                     findings.doom(id);
                 }
-                Ok(true) if below => {
+                // One that only the walk passes over, since it is hidden or
+                // belongs to another folder that was named, is a picture.
+                Ok(true) if below && !is_picture(Path::new(&path)) => {
                     extra.gone += 1;
                     let detail = "its file is no picture any more";
                     findings.add(DifferenceKind::Stale, Some(&id), path, detail);
