@@ -5,10 +5,19 @@
 //! is enough to take turns, between programs too; the system unlocks it when a
 //! program dies. A real Milvus needs none of it.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
 
 use super::connect::Store;
+use super::error::{Reason, StoreError};
+use super::watch::OUTAGE;
+
+/// How soon somebody who gave up waiting is noticed.
+const POLL: Duration = Duration::from_millis(50);
 
 /// A turn at writing; over when it is dropped.
 #[derive(Debug)]
@@ -19,19 +28,40 @@ pub(super) struct Turn {
 
 impl Store {
     /// Waits until no other program writes to the collection, on Lite.
-    pub(super) async fn turn(&self, collection: &str) -> Turn {
+    ///
+    /// # Errors
+    /// Whoever watches gave up.
+    pub(super) async fn turn(&self, collection: &str) -> Result<Turn, StoreError> {
         if !self.server().lite {
-            return Turn { _file: None };
+            return Ok(Turn { _file: None });
         }
-        let path = self.turn_file(collection);
-        let locking = tokio::task::spawn_blocking(move || lock(&path));
-        let file = locking
-            .await
-            .unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let mut locking = lock(self.turn_file(collection));
+        let (begun, mut told) = (Instant::now(), false);
+        let file = loop {
+            tokio::select! {
+                biased;
+                file = &mut locking => break file.unwrap_or_else(|_| Err(io::Error::other("no thread"))),
+                () = tokio::time::sleep(POLL) => {}
+            }
+            if self.health.given_up() {
+                return Err(StoreError::Transport {
+                    operation: "take its turn at writing",
+                    code: tonic::Code::Cancelled,
+                    source: Reason::new("another program writes to the collection"),
+                });
+            }
+            // It may have been stopped in the midst of writing.
+            if !told && begun.elapsed() >= OUTAGE {
+                told = true;
+                self.health.waits(&format!(
+                    "another program writes to the collection `{collection}`, and Milvus Lite takes one at a time: waiting; Ctrl-C stops"
+                ));
+            }
+        };
         if let Err(error) = &file {
             tracing::warn!(%error, "cannot keep other writers away: run one ingest at a time");
         }
-        Turn { _file: file.ok() }
+        Ok(Turn { _file: file.ok() })
     }
 
     /// Named by port, database and collection: the host has several names.
@@ -44,31 +74,59 @@ impl Store {
     }
 }
 
-fn lock(path: &Path) -> std::io::Result<File> {
+/// Locks the file at `path`, now or once it is unlocked; nobody has to wait for
+/// that.
+fn lock(path: PathBuf) -> oneshot::Receiver<io::Result<File>> {
+    let (locked, locking) = oneshot::channel();
+    match open(&path).and_then(|file| match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }) {
+        Ok(None) => {
+            // No task of the runtime, whose end would wait for it. A file that
+            // nobody takes any more is closed, and so unlocked.
+            std::thread::spawn(move || {
+                let file = open(&path).and_then(|file| file.lock().map(|()| file));
+                let _unwanted = locked.send(file).is_err();
+            });
+        }
+        Ok(Some(file)) => drop(locked.send(Ok(file))),
+        Err(error) => drop(locked.send(Err(error))),
+    }
+    locking
+}
+
+fn open(path: &Path) -> io::Result<File> {
     // Another user's file may be read, and so locked, but not written.
-    let file = match File::open(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => OpenOptions::new()
+    match File::open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => OpenOptions::new()
             .create(true)
             .truncate(false)
             .write(true)
             .open(path),
         opened => opened,
-    }?;
-    file.lock()?;
-    Ok(file)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_second_waits_for_the_first() {
+    #[tokio::test]
+    async fn the_second_waits_for_the_first() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.lock");
-        let first = lock(&path).unwrap();
+        let first = lock(path.clone()).await.unwrap().unwrap();
+        let mut second = lock(path.clone());
+        let unwanted = lock(path.clone());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        assert!(second.try_recv().is_err());
+        drop((first, unwanted));
+        let second = second.await.unwrap().unwrap();
         assert!(File::open(&path).unwrap().try_lock().is_err());
-        drop(first);
-        assert!(File::open(&path).unwrap().try_lock().is_ok());
+        drop(second);
+        let third = lock(path).await.unwrap();
+        assert!(third.is_ok());
     }
 }

@@ -8,7 +8,7 @@ use super::error::StoreError;
 use super::verdict::Verdict;
 
 /// No success for this long is an outage, which is told.
-const OUTAGE: Duration = Duration::from_secs(5);
+pub(super) const OUTAGE: Duration = Duration::from_secs(5);
 
 /// Watches requests that have to wait.
 pub trait Watch: Send + Sync {
@@ -65,6 +65,11 @@ impl Health {
 
     pub(super) fn watched_by(self, watch: Arc<dyn Watch>) -> Self {
         Self { watch, ..self }
+    }
+
+    /// Something beside the server is waited for.
+    pub(super) fn waits(&self, message: &str) {
+        self.watch.paused(message);
     }
 
     pub(super) fn given_up(&self) -> bool {

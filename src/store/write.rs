@@ -153,7 +153,7 @@ impl Store {
     ) -> Result<(), StoreError> {
         const OPERATION: &str = "write a batch";
         let sent = request.num_rows as usize;
-        let _turn = self.turn(collection).await;
+        let _turn = self.turn(collection).await?;
         let mut stub = self.stub.clone();
         let reply = self.call_once(OPERATION, stub.upsert(request)).await?;
         self.check(OPERATION, reply.status.as_ref())
@@ -195,7 +195,7 @@ impl Store {
     /// The server refused.
     pub async fn delete_rows(&self, collection: &str, ids: &[ImageId]) -> Result<(), StoreError> {
         const OPERATION: &str = "delete rows";
-        let _turn = self.turn(collection).await;
+        let _turn = self.turn(collection).await?;
         let request = DeleteRequest {
             collection_name: collection.to_owned(),
             expr: filter::any_of(ID, ids),

@@ -91,6 +91,8 @@ struct State {
     most_bytes: Option<usize>,
     /// Rows whose path contains this are never written.
     refused: Option<String>,
+    /// Whether it says that it is a Milvus Lite.
+    lite: bool,
 }
 
 impl State {
@@ -159,8 +161,18 @@ impl Fake {
         state.actions.insert(method, Box::new(action));
     }
 
+    /// Whether what was to be done before a call of `method` has begun.
+    pub(crate) fn takes(&self, method: &str) -> bool {
+        !self.service.state().actions.contains_key(method)
+    }
+
     pub(crate) fn takes_at_most(&self, bytes: usize) {
         self.service.state().most_bytes = Some(bytes);
+    }
+
+    /// Says from now on that it is a Milvus Lite.
+    pub(crate) fn be_lite(&self) {
+        self.service.state().lite = true;
     }
 
     pub(crate) fn refuses(&self, path: &str) {
@@ -317,9 +329,14 @@ impl MilvusService for Service {
         &self,
         _: Request<GetVersionRequest>,
     ) -> Result<Response<GetVersionResponse>, tonic::Status> {
-        self.answer("get_version", |_, _| {
+        self.answer("get_version", |state, _| {
+            let version = if state.lite {
+                "milvus_lite-3.2.2"
+            } else {
+                "v2.4.0"
+            };
             Ok(GetVersionResponse {
-                version: "v2.4.0".to_owned(),
+                version: version.to_owned(),
                 ..GetVersionResponse::says(Status::default())
             })
         })

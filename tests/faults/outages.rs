@@ -5,7 +5,7 @@ use std::process::Child;
 use std::time::{Duration, Instant};
 
 use crate::fake::Fault;
-use crate::scene::{Scene, counts_of};
+use crate::scene::{PICTURES, Scene, counts_of};
 use crate::support::{Ran, Run};
 
 /// Longest wait for anything in these tests.
@@ -64,6 +64,14 @@ impl UnderWay {
     }
 }
 
+#[cfg(unix)]
+fn signal(under_way: &UnderWay, name: &str) {
+    let killed = std::process::Command::new("kill")
+        .args([&format!("-{name}"), &under_way.child.id().to_string()])
+        .status();
+    assert!(killed.unwrap().success());
+}
+
 fn nap() {
     std::thread::park_timeout(Duration::from_millis(20));
 }
@@ -105,10 +113,7 @@ fn an_interrupted_run_does_not_wait_for_the_server() {
     let scene = Scene::new(10);
     let under_way = dies_in_mid_run(&scene);
     let begun = Instant::now();
-    let killed = std::process::Command::new("kill")
-        .args(["-INT", &under_way.child.id().to_string()])
-        .status();
-    assert!(killed.unwrap().success());
+    signal(&under_way, "INT");
     let ran = under_way.finish().expect_code(130);
     assert!(begun.elapsed() < Duration::from_secs(10));
     let counts = counts_of(&ran);
@@ -118,6 +123,88 @@ fn an_interrupted_run_does_not_wait_for_the_server() {
     scene.milvus.come_back();
     scene.ingest().run().expect_code(0);
     scene.expect_rows();
+}
+
+/// What is under way when the signal comes is finished, and said.
+#[test]
+#[cfg(unix)]
+fn a_run_that_is_terminated_drains() {
+    for name in ["INT", "TERM"] {
+        let scene = Scene::new(10);
+        let (tell, told) = std::sync::mpsc::channel();
+        scene.milvus.once("upsert", move || told.recv().unwrap());
+        let under_way = start(&scene.ingest());
+        under_way.wait_for("the first upsert", |_| scene.milvus.takes("upsert"));
+        signal(&under_way, name);
+        under_way.wait_for("the answer", |said| said.contains("interrupted: finishing"));
+        tell.send(()).unwrap();
+        let ran = under_way.finish().expect_code(130);
+        let counts = counts_of(&ran);
+        assert!(counts["upserted"] >= 2, "{name}: {counts:?}");
+        let left = counts["cancelled"];
+        assert_eq!(counts["upserted"] + left, 10, "{name}: {counts:?}");
+        assert_eq!(scene.rows().len() as u64, counts["upserted"]);
+        scene.ingest().run().expect_code(0);
+        scene.expect_rows();
+    }
+}
+
+/// The first signal waits for the answer, the second for nothing.
+#[test]
+#[cfg(unix)]
+fn a_second_signal_leaves_at_once() {
+    let pairs = [["INT", "INT"], ["TERM", "TERM"], ["INT", "TERM"]];
+    for [first, second] in pairs {
+        let scene = Scene::new(10);
+        scene
+            .milvus
+            .schedule("upsert", [None, Some(Fault::Unanswered)]);
+        let mut under_way = start(&scene.ingest());
+        under_way.wait_for("the second upsert", |_| scene.milvus.calls("upsert") == 2);
+        signal(&under_way, first);
+        under_way.wait_for("the answer", |said| said.contains("again to leave at once"));
+        nap();
+        assert!(under_way.child.try_wait().unwrap().is_none(), "{first}");
+        let begun = Instant::now();
+        signal(&under_way, second);
+        let ran = under_way.finish().expect_code(130);
+        assert!(begun.elapsed() < Duration::from_secs(5), "{second}");
+        assert_eq!(ran.stdout, "");
+        scene.ingest().run().expect_code(0);
+        scene.expect_rows();
+    }
+}
+
+/// Whoever writes to a Milvus Lite has locked a file; it may have been stopped,
+/// and then it keeps it.
+#[test]
+#[cfg(unix)]
+fn a_writer_that_does_not_end_its_turn_is_told_of_and_need_not_be_waited_for() {
+    let scene = Scene::new(4);
+    scene.milvus.be_lite();
+    let uri = scene.milvus.uri();
+    let port = uri.rsplit_once(':').unwrap().1;
+    let key = format!("{port}\nNone\n{PICTURES}");
+    let hash = blake3::hash(key.as_bytes()).to_hex();
+    let name = format!("milvus-image-search-{}.lock", &hash[..16]);
+    let path = std::env::temp_dir().join(name);
+    let file = std::fs::File::create(&path).unwrap();
+    file.lock().unwrap();
+    let under_way = start(&scene.ingest());
+    let told = "another program writes to the collection `pictures`";
+    under_way.wait_for("the reason", |said| said.contains(told));
+    assert_eq!(scene.milvus.calls("upsert"), 0);
+    let begun = Instant::now();
+    signal(&under_way, "INT");
+    let ran = under_way.finish().expect_code(130);
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(counts_of(&ran)["cancelled"], 4);
+    // Once it is over the run goes on.
+    let under_way = start(&scene.ingest());
+    under_way.wait_for("the reason", |said| said.contains(told));
+    drop(file);
+    scene.expect_all(&under_way.finish());
+    std::fs::remove_file(path).unwrap();
 }
 
 #[test]
