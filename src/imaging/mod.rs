@@ -35,8 +35,10 @@ mod kernel;
 mod orient;
 mod preprocess;
 mod resample;
+mod thumbnail;
 mod tiff;
 
 pub use decode::{RgbImage, decode, is_decoding};
 pub use error::{DecodeError, Report};
 pub use preprocess::Preprocess;
+pub use thumbnail::{Thumbnailer, to_jpeg, to_png};
