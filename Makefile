@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 .PHONY: help demo build install runtime model-resnet50 \
 	milvus-up milvus-down milvus-status milvus-logs milvus-reset \
-	check test test-unit test-milvus test-model test-export test-hostile test-deploy \
+	check test test-unit test-milvus test-model test-export test-hostile test-html test-deploy \
 	proof references snapshots bench fuzz ci clean
 
 help: ## This list
@@ -58,6 +58,9 @@ test-export: ## The tests of models/export; brings torch, which takes GB
 
 test-hostile: ## Hold the decoders against Pillow's broken and odd test pictures
 	@tests/run.sh hostile
+
+test-html: ## Look at the pages of `search --html` in a real browser; needs chromium, so no part of test
+	@tests/run.sh html
 
 test-deploy: ## The tests of deploy/
 	@tests/run.sh deploy

@@ -76,6 +76,10 @@ case $suite in
     environment hostile tests/hostile/requirements.txt
     "$python" tests/hostile/run.py .local/hostile
     ;;
+  html)
+    # Needs a Chromium, which CI has not: `apt-get install chromium`.
+    tests/html/run.sh
+    ;;
   proof)
     deploy/onnxruntime.sh
     models/resnet50/build.sh
@@ -114,7 +118,7 @@ case $suite in
     cargo test --locked --all-features -- --test-threads=2
     ;;
   *)
-    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, references, proof, deploy, bench or fuzz" >&2
+    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, html, references, proof, deploy, bench or fuzz" >&2
     exit 2
     ;;
 esac

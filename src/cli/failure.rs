@@ -74,6 +74,15 @@ impl Failure {
         }
     }
 
+    /// What somebody interrupted.
+    pub(super) fn interrupted(error: anyhow::Error) -> Self {
+        Self {
+            error,
+            hint: None,
+            exit: Exit::Interrupted,
+        }
+    }
+
     /// How the command ends.
     pub(super) fn exit(&self) -> Exit {
         self.exit

@@ -166,6 +166,8 @@ const EXAMPLES: &str = "Examples:
   search --collection fashion_clip --image q.jpg --limit 5
   search --image shoe.jpg --text 'in red' --weight 5 --format json
   search --text 'a cat' --format paths0 | xargs -0 cp -t ./cats
+  search --image shoe.jpg --html shoe.html --open
+  search --text 'a cat' --thumbnails --grid -n 24
   search --collection fashion_clip --collection fashion_resnet --image q.jpg
   search --queries questions.csv --limit 3 > answers.jsonl
   search --labels kinds.txt --image q.jpg --model clip-vit-b-32";

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::failure::Failure;
 use super::search::{Places, SearchArgs};
-use super::search_output as output;
+use super::search_output::{self as output, PictureSource, QueryPicture};
 use crate::entity::ImageId;
 use crate::render::{
     AnswerView, CollectionView, ExplainView, PartKind, QueryView, ScoreKind, SearchView, StepView,
@@ -17,8 +17,8 @@ use crate::search::{
 /// What came of a question.
 pub(super) struct Found {
     pub(super) answer: Answer,
-    /// For each part of the question, its picture, where it has one.
-    pictures: Vec<Option<Vec<u8>>>,
+    /// Pictures of the question.
+    pictures: Vec<QueryPicture>,
     how: Vec<How>,
     clock: Clock,
 }
@@ -49,10 +49,13 @@ pub(super) async fn one(
     } = asker.answer(embedded).await?;
     let answer = answers.into_iter().next();
     let answer = answer.expect("one answer a question; this is a bug")?;
-    let pictures = questions.into_iter().flat_map(|question| question.parts);
-    let pictures = pictures.map(|part| match part.content {
-        Content::Image(bytes) => Some(bytes),
-        Content::Text(_) | Content::Stored(_) => None,
+    let parts = questions.into_iter().flat_map(|question| question.parts);
+    let pictures = parts.enumerate().filter_map(|(part, of_question)| {
+        let Content::Image(bytes) = of_question.content else {
+            return None;
+        };
+        let source = PictureSource::Bytes(bytes);
+        Some(QueryPicture { part, source })
     });
     Ok(Found {
         answer,
@@ -96,31 +99,30 @@ pub(super) async fn show(
         hits: &found.answer.hits,
         explain: explain.as_ref(),
     };
-    output::show(&view, &found.pictures, &args.output)
+    output::show(&view, &found.pictures, &args.output, args.common.quiet)
 }
 
-/// Pictures of the stored parts of the question, where they are to be seen and
-/// still lie where they were.
+/// Adds the pictures of the question's stored parts, where they are to be seen.
 async fn stored_pictures(
     args: &SearchArgs,
     asker: &Asker,
     query: &QueryView,
-    pictures: &mut [Option<Vec<u8>>],
+    pictures: &mut Vec<QueryPicture>,
 ) -> Result<(), Failure> {
-    let is_id = |kind: PartKind| kind == PartKind::Id;
-    if !args.output.shows_query() || !query.parts.iter().any(|part| is_id(part.kind)) {
+    let parts = query.parts.iter().enumerate();
+    let stored = parts.filter(|(_, part)| part.kind == PartKind::Id);
+    let stored: Vec<(usize, ImageId)> = stored
+        .map(|(place, part)| (place, ImageId::from_stored(part.value.clone())))
+        .collect();
+    if !args.output.shows_query() || stored.is_empty() {
         return Ok(());
     }
-    let ids = query.parts.iter().filter(|part| is_id(part.kind));
-    let ids: Vec<ImageId> = ids
-        .map(|part| ImageId::from_stored(part.value.clone()))
-        .collect();
+    let ids: Vec<ImageId> = stored.iter().map(|(_, id)| id.clone()).collect();
     let paths: HashMap<ImageId, String> = asker.paths(&ids).await?.into_iter().collect();
-    for (part, picture) in query.parts.iter().zip(pictures) {
-        if let Some(path) = paths.get(&ImageId::from_stored(part.value.clone())) {
-            *picture = std::fs::read(path).ok();
-        }
-    }
+    pictures.extend(stored.into_iter().filter_map(|(part, id)| {
+        let source = PictureSource::File(paths.get(&id)?.into());
+        Some(QueryPicture { part, source })
+    }));
     Ok(())
 }
 

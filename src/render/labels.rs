@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
+use super::records::write_record;
 use super::table::{Align, Table};
 use super::view::{LabelView, LabelsView, PartView};
 
@@ -62,6 +63,38 @@ pub fn write_labels_json(view: &LabelsView<'_>, out: &mut impl Write) -> io::Res
     };
     serde_json::to_writer(&mut *out, &document)?;
     out.write_all(b"\n")
+}
+
+/// One object a label, each on a line.
+///
+/// # Errors
+/// `out` refused.
+pub fn write_labels_jsonl(view: &LabelsView<'_>, out: &mut impl Write) -> io::Result<()> {
+    for label in view.labels {
+        serde_json::to_writer(&mut *out, label)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(())
+}
+
+/// A header and a record a label.
+///
+/// # Errors
+/// `out` refused.
+pub fn write_labels_csv(view: &LabelsView<'_>, out: &mut impl Write) -> io::Result<()> {
+    let header = ["rank", "score", "probability", "label"];
+    write_record(header.into_iter().map(Into::into), out)?;
+    for label in view.labels {
+        let share = label.probability.map(|share| share.to_string());
+        let cells = [
+            label.rank.to_string().into(),
+            label.score.to_string().into(),
+            share.unwrap_or_default().into(),
+            label.label.as_str().into(),
+        ];
+        write_record(cells.into_iter(), out)?;
+    }
+    Ok(())
 }
 
 /// One label a line.

@@ -24,6 +24,7 @@ const OWNERS: &[(&str, &str)] = &[
     ("clap_complete", "cli"),
     ("anyhow", "cli"),
     ("indicatif", "cli"),
+    ("rustix", "cli"),
     ("ort", "embed"),
     ("tokenizers", "embed"),
     ("image", "imaging"),

@@ -12,3 +12,4 @@ mod command_line;
 mod export;
 mod offline_errors;
 mod proxy;
+mod seeing;

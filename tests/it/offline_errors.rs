@@ -91,7 +91,7 @@ fn questions_that_are_none() {
             "question_queries_and_text",
             search().args("--text a --queries").arg(&csv),
         ),
-        ("question_null", search().args("--text a --null")),
+        ("question_vectors", search().args("--text a --with-vectors")),
     ];
     let hidden = [hidden[0], (uri.as_str(), "[URI]")];
     for (name, run) in cases {
@@ -156,7 +156,6 @@ fn a_token_on_the_command_line_is_refused_and_not_repeated() {
 fn nothing_named() {
     snapshot("no_collection", &ingest().args("."), &[]);
     snapshot("no_pictures", &ingest().args("--collection a"), &[]);
-    snapshot("null_without_paths", &search().args("--text cat -0"), &[]);
     snapshot("empty_text", &search().args("--text").arg(" "), &[]);
 }
 

@@ -217,7 +217,7 @@ on_both_servers! {
         let paths = ask("--format paths").stdout;
         assert_eq!(paths.lines().next().unwrap(), path.to_str().unwrap());
         assert_eq!(paths.lines().count(), 3);
-        assert_eq!(ask("--format paths -0").stdout.matches('\0').count(), 3);
+        assert_eq!(ask("--format paths0").stdout.matches('\0').count(), 3);
         let table = ask("").stdout;
         assert!(table.contains("larger is nearer") && table.contains("Red Handbag"), "{table}");
     }

@@ -26,6 +26,7 @@ mod gallery;
 mod interrupt;
 mod rare;
 mod search;
+mod seeing;
 mod servers;
 mod sync;
 mod verify;

@@ -1,5 +1,7 @@
 //! Pages of one file, for a browser.
 
+mod answer;
 mod page;
 
+pub use answer::write_answer;
 pub use page::{DataUri, Escaped, FileUri, escape, write_end, write_start};
