@@ -125,8 +125,8 @@ pub struct SearchArgs {
     gap: Option<f32>,
 
     /// One hit for all copies and near-copies of a picture: vectors of at least
-    /// this cosine [0.97]
-    #[arg(long, value_name = "COSINE", num_args = 0..=1, require_equals = true, default_missing_value = "0.97", value_parser = share)]
+    /// this cosine [0.95]
+    #[arg(long, value_name = "COSINE", num_args = 0..=1, require_equals = true, default_missing_value = "0.95", value_parser = share)]
     distinct: Option<f32>,
 
     /// Only hits whose score lies between the two, each may be left out: 0.3..0.5

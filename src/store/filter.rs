@@ -36,6 +36,7 @@ const SIGNS: &[&str] = &[
     "token",
     "syntax",
     "unknown field",
+    "unexpected",
 ];
 
 /// Gives the filter the blame for a refused search, if the server does.
