@@ -34,7 +34,7 @@ pub fn write_answer(
     if view.hits.is_empty() {
         writeln!(
             out,
-            "<p class=\"nothing\">Nothing in the collection is like this.</p>"
+            "<p class=\"nothing\">No stored picture answers this question.</p>"
         )?;
     } else {
         writeln!(out, "<ol class=\"hits\">")?;
@@ -209,7 +209,7 @@ fn write_hit(hit: &Hit, shown: &Shown, scale: &Scale<'_>, out: &mut impl Write) 
     let kind = escape(&score_kind(scale.view.score)).to_string();
     writeln!(
         out,
-        "<div class=\"about\">\n<h3 class=\"name\" dir=\"auto\">{name}</h3>\n<p class=\"score\" title=\"{kind}\"><span>{score}</span>{}</p>",
+        "<div class=\"about\">\n<h3 class=\"name\" dir=\"auto\" title=\"{name}\">{name}</h3>\n<p class=\"score\" title=\"{kind}\"><span>{score}</span>{}</p>",
         bar(scale.percent(hit.score)),
     )?;
     write_facts(hit, out)?;
