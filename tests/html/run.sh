@@ -25,7 +25,7 @@ cargo build --locked --bin ingest --bin search
 # The gallery, and names that would break a page or a line.
 rm -rf "$out"
 mkdir -p "$out/pages" "$out/odd"
-cp tests/gallery/objects/red-cap.webp "$out/odd/<script>alert('1')</script> & \"quoted\".webp"
+cp tests/gallery/objects/red-cap.webp "$out/odd/<script>alert('1')<script> & \"quoted\".webp"
 cp tests/gallery/objects/blue-cap.webp "$out/odd/红色手提包，配金色链条.webp"
 cp tests/gallery/objects/green-cap.webp "$out/odd/حقيبة يد حمراء أنيقة.webp"
 cp tests/gallery/objects/pink-cap.webp "$out/odd/$(printf 'a\u202egpj.exe').webp"
