@@ -13,7 +13,7 @@ use anyhow::anyhow;
 use clap::{Parser, ValueEnum, ValueHint};
 
 use super::failure::{Exit, Failure};
-use super::search_output::OutputArgs;
+use super::search_output::{AnswerFormat, OutputArgs};
 use super::search_places::{self as places, Opened};
 use super::search_question::{self as parts, PartsArgs};
 use super::settings::{MilvusArgs, PlaceArgs};
@@ -275,7 +275,14 @@ impl SearchArgs {
     }
 
     fn check(&self) -> Result<(), Failure> {
-        self.output.check()?;
+        self.output.check(self.queries.is_some())?;
+        if self.queries.is_some() {
+            let lines = |form| form == AnswerFormat::Jsonl;
+            self.output.check_without_hits("--queries", lines)?;
+        }
+        if self.labels.is_some() {
+            self.output.check_without_hits("--labels", |_| true)?;
+        }
         if let Some(bad) = self.template.iter().find(|t| !t.contains(PLACEHOLDER)) {
             return Err(Failure::usage(
                 anyhow!("the template {bad:?} has no {{}}"),

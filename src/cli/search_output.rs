@@ -83,7 +83,7 @@ pub(super) struct OutputArgs {
 
 /// Form of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum AnswerFormat {
+pub(super) enum AnswerFormat {
     /// Rank, score, name and path, for people
     Table,
     /// One object on one line, for scripts
@@ -109,13 +109,33 @@ impl OutputArgs {
         self.explain
     }
 
+    /// Refuses what has no place where the answer is not one list of hits.
+    ///
+    /// `what` is `--queries` or `--labels`.
+    pub(super) fn check_without_hits(
+        &self,
+        what: &str,
+        is_form: fn(AnswerFormat) -> bool,
+    ) -> Result<(), Failure> {
+        let shown = self.draws() || self.html.is_some() || self.open || self.explain;
+        if !shown && self.format.is_none_or(is_form) {
+            return Ok(());
+        }
+        Err(Failure::usage(
+            anyhow!("{what} gives no single list of hits"),
+            "leave out --explain, --html, --open, --thumbnails, --grid, and that --format",
+        ))
+    }
+
     /// Whether the question's pictures are shown.
     pub(super) fn shows_query(&self) -> bool {
         self.draws() || self.html.is_some() || self.open
     }
 
     /// Whether the flags make sense together.
-    pub(super) fn check(&self) -> Result<(), Failure> {
+    ///
+    /// `many`: whether there are many answers, each a line of JSON.
+    pub(super) fn check(&self, many: bool) -> Result<(), Failure> {
         let format = self.format();
         let carries_vectors = matches!(
             format,
@@ -145,7 +165,7 @@ impl OutputArgs {
                 "give --html a file, or leave out --format, --thumbnails and --grid",
             ),
             (
-                self.with_vectors && (!carries_vectors || is_page_alone),
+                self.with_vectors && (!carries_vectors || is_page_alone) && !many,
                 "--with-vectors is of no use with this format",
                 "add --format json, jsonl or csv",
             ),

@@ -91,11 +91,33 @@ fn questions_that_are_none() {
             "question_queries_and_text",
             search().args("--text a --queries").arg(&csv),
         ),
-        ("question_vectors", search().args("--text a --with-vectors")),
     ];
     let hidden = [hidden[0], (uri.as_str(), "[URI]")];
     for (name, run) in cases {
         snapshot(name, &run, &hidden);
+    }
+}
+
+/// Forms that have no place for what was asked for.
+#[test]
+fn forms_that_do_not_suit() {
+    let cases = [
+        (
+            "question_queries_page",
+            search().args("--queries q.txt --html a.html"),
+        ),
+        (
+            "question_queries_form",
+            search().args("--queries q.txt --format table"),
+        ),
+        (
+            "question_labels_grid",
+            search().args("--text a --labels l.txt --thumbnails"),
+        ),
+        ("question_vectors", search().args("--text a --with-vectors")),
+    ];
+    for (name, run) in cases {
+        snapshot(name, &run, &[]);
     }
 }
 

@@ -251,6 +251,30 @@ on_both_servers! {
         assert!(refused.stderr.contains("cancel each other out"), "{refused:?}");
     }
 
+    /// From an address and from standard input, a picture finds what its file finds.
+    fn a_picture_may_come_from_anywhere(server: &Server) {
+        let name = lit(server);
+        let bytes = std::fs::read(gallery().join("objects/pink-cap.webp")).unwrap();
+        let uri = serve(bytes.clone());
+        let first = |run: Run| {
+            let hits = hits(&server.run(run.args("--limit 2")).run().expect_code(0).json());
+            assert!(hits[0]["path"].as_str().unwrap().ends_with("pink-cap.webp"));
+            assert!(score(&hits[0]) > 0.999, "{hits:?}");
+        };
+        first(on(name).args("--image").args(&format!("{uri}/a.webp")));
+        first(on(name).args("--image -").stdin(bytes));
+        let missing = on(name).args("--image").args(&format!("{uri}/missing"));
+        let said = server.run(missing).run().expect_code(1).stderr;
+        assert!(said.contains("/missing answers 404"), "{said}");
+        let page = on(name).args("--image").args(&format!("{uri}/page"));
+        let said = server.run(page).run().expect_code(1).stderr;
+        assert!(said.contains("not JPEG, PNG"), "{said}");
+        let with_login = uri.replace("http://", "http://me:secret@");
+        let missing = on(name).args("--image").args(&format!("{with_login}/missing"));
+        let said = server.run(missing).run().expect_code(1).stderr;
+        assert!(!said.contains("secret"), "{said}");
+    }
+
     fn what_cannot_be_asked_is_refused(server: &Server) {
         let name = lit(server);
         let refused = |words: &str| {
@@ -348,6 +372,33 @@ on_both_servers! {
         let empty = file("empty.txt", "");
         assert_eq!(server.run(run(&empty)).run().expect_code(0).stdout, "");
     }
+}
+
+/// A server of one picture, of a page, and of nothing else.
+fn serve(picture: Vec<u8>) -> String {
+    use std::io::{BufRead, BufReader, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let uri = format!("http://{}", listener.local_addr().unwrap());
+    // It ends with the test's process.
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut asked = String::new();
+            BufReader::new(&stream).read_line(&mut asked).unwrap();
+            let (status, body) = match asked.split(' ').nth(1) {
+                Some("/a.webp") => ("200 OK", &picture[..]),
+                Some("/page") => ("200 OK", &b"<html>no picture</html>"[..]),
+                _ => ("404 Not Found", &b""[..]),
+            };
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            );
+            stream.write_all(head.as_bytes()).unwrap();
+            stream.write_all(body).unwrap();
+        }
+    });
+    uri
 }
 
 /// Ten thousand questions stream: memory does not grow with them.
