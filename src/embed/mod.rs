@@ -23,5 +23,5 @@ pub use inspect::{before_last_layer, inspect, weights_outside};
 pub use runtime::{RUNTIME_VERSION, Runtime};
 pub use text::{EmbeddedText, TextTimes, TextTower};
 pub use tokens::Tokeniser;
-pub use vector::{cosine, norm};
+pub use vector::{cosine, dot, norm};
 pub use vision::VisionTower;
