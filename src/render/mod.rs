@@ -8,6 +8,7 @@ pub mod terminal;
 
 mod hits_table;
 mod labels;
+mod plot;
 mod records;
 #[cfg(test)]
 mod samples;
@@ -21,6 +22,7 @@ pub use hits_table::{left_out, write_explain, write_table};
 pub use labels::{
     write_labels, write_labels_csv, write_labels_json, write_labels_jsonl, write_labels_table,
 };
+pub use plot::{Curve, PLOT_STYLE, Plot, Point, write_figure, write_svg};
 pub use records::{write_csv, write_json, write_jsonl, write_paths};
 pub use screen::Screen;
 pub use table::{Align, Table};

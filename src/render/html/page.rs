@@ -8,12 +8,21 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::text::is_hostile;
 
-/// The style sheet of every page: dark and light, phone and desktop.
-const STYLE: &str = include_str!("style.css");
+/// A style sheet, allowed in a page by its hash and no other: nothing that
+/// slips into a page can dress itself up.
+#[derive(Debug, Clone, Copy)]
+pub struct Style {
+    /// The sheet.
+    pub css: &'static str,
+    /// Its SHA-256 in base64. A test says what stands here.
+    pub sha256: &'static str,
+}
 
-/// Its SHA-256, by which the page allows it and no other: nothing that slips
-/// into a page can dress itself up. A test says what stands here.
-const STYLE_SHA256: &str = "ReHzqmDpRhSQtDjy2GZ4tBUgc7pBSDDvPwiKaFn/5Uw=";
+/// The style sheet of every page: dark and light, phone and desktop.
+const STYLE: Style = Style {
+    css: include_str!("style.css"),
+    sha256: "ReHzqmDpRhSQtDjy2GZ4tBUgc7pBSDDvPwiKaFn/5Uw=",
+};
 
 /// Writes everything before the content of `<main>`.
 ///
@@ -23,21 +32,42 @@ const STYLE_SHA256: &str = "ReHzqmDpRhSQtDjy2GZ4tBUgc7pBSDDvPwiKaFn/5Uw=";
 /// # Errors
 /// `out` refused.
 pub fn write_start(title: &str, skip_to: &str, out: &mut impl Write) -> io::Result<()> {
+    write_start_with(title, skip_to, &[], out)
+}
+
+/// [`write_start`] of a page that has style sheets of its own.
+///
+/// # Errors
+/// `out` refused.
+pub fn write_start_with(
+    title: &str,
+    skip_to: &str,
+    styles: &[Style],
+    out: &mut impl Write,
+) -> io::Result<()> {
     let (title, version) = (escape(title), env!("CARGO_PKG_VERSION"));
+    let styles = || std::iter::once(&STYLE).chain(styles);
+    let allowed: Vec<String> = styles()
+        .map(|style| format!("'sha256-{}'", style.sha256))
+        .collect();
+    let sheets: Vec<String> = styles()
+        .map(|style| format!("<style>{}</style>", style.css))
+        .collect();
+    let (allowed, sheets) = (allowed.join(" "), sheets.join("\n"));
     write!(
         out,
         r##"<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src 'sha256-{STYLE_SHA256}'; base-uri 'none'; form-action 'none'">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src {allowed}; base-uri 'none'; form-action 'none'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta name="referrer" content="no-referrer">
 <meta name="generator" content="milvus-image-search {version}">
 <link rel="icon" href="data:,">
 <title>{title}</title>
-<style>{STYLE}</style>
+{sheets}
 </head>
 <body>
 <a class="skip" href="#{skip_to}">Skip to the answer</a>
@@ -129,12 +159,15 @@ mod tests {
     use sha2::{Digest, Sha256};
 
     use super::*;
+    use crate::render::PLOT_STYLE;
 
     #[test]
     fn the_style_sheet_is_the_one_that_the_page_allows() {
-        assert_eq!(STANDARD.encode(Sha256::digest(STYLE)), STYLE_SHA256);
-        for outside in ["url(", "@import", "http:", "https:", "</"] {
-            assert!(!STYLE.contains(outside), "{outside}");
+        for style in [STYLE, PLOT_STYLE] {
+            assert_eq!(STANDARD.encode(Sha256::digest(style.css)), style.sha256);
+            for outside in ["url(", "@import", "http:", "https:", "</"] {
+                assert!(!style.css.contains(outside), "{outside}");
+            }
         }
     }
 
