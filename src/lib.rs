@@ -13,11 +13,12 @@
 //! | floor | rooms |
 //! |---|---|
 //! | 1 | [`cli`]: flags, environment and file become settings; output, exit codes |
-//! | 2 | [`ingest`], [`search`], [`doctor`] (a model and its reference), [`compare`] (two models on one's own pictures): the use-cases |
-//! | 3 | [`store`]: Milvus; [`embed`]: ONNX Runtime and tokenisers; [`imaging`]: bytes to tensors |
-//! | 4 | [`catalog`]: where pictures and names come from; [`model`]: manifests and files; [`render`]: what people and scripts see |
-//! | 5 | [`config`]: plain settings |
-//! | 6 | [`entity`]: the nouns that all share |
+//! | 2 | [`evaluate`]: how good a search is |
+//! | 3 | [`ingest`], [`search`], [`doctor`] (a model and its reference), [`compare`] (two models on one's own pictures): the use-cases |
+//! | 4 | [`store`]: Milvus; [`embed`]: ONNX Runtime and tokenisers; [`imaging`]: bytes to tensors |
+//! | 5 | [`catalog`]: where pictures and names come from; [`model`]: manifests and files; [`render`]: what people and scripts see |
+//! | 6 | [`config`]: plain settings |
+//! | 7 | [`entity`]: the nouns that all share |
 //!
 //! The binaries in `src/bin/` only call [`cli`]. Each heavy crate has one owner.
 //!
@@ -39,6 +40,7 @@ pub mod config;
 pub mod doctor;
 pub mod embed;
 pub mod entity;
+pub mod evaluate;
 pub mod imaging;
 pub mod ingest;
 pub mod model;

@@ -138,6 +138,22 @@ pub(super) async fn ask(
     Ok(Asked { hits, how, clock })
 }
 
+/// What each question comes to in a collection: its vector, and the stored
+/// pictures that it was made of.
+pub(super) async fn vectors(
+    store: &Store,
+    place: &Place,
+    questions: Each<Embedded>,
+) -> Result<Each<(Embedding, Vec<ImageId>)>, StoreError> {
+    let (hits, pending) = resolve(store, place, questions).await?;
+    let nothing = |_| (Embedding::new(), Vec::new());
+    let mut vectors: Each<_> = hits.into_iter().map(|hits| hits.map(nothing)).collect();
+    for question in pending {
+        vectors[question.place] = Ok((question.embedding, question.asked));
+    }
+    Ok(vectors)
+}
+
 type Resolved = (Each<Vec<Hit>>, Vec<Pending>);
 
 /// Fetches the vectors of stored pictures, and makes one vector of each

@@ -24,7 +24,7 @@ mod question;
 
 use crate::config::Tuning;
 use crate::embed::{BadVector, EmbedError};
-use crate::entity::{Hint, Hit, ImageId};
+use crate::entity::{Embedding, Hint, Hit, ImageId};
 use crate::imaging::DecodeError;
 use crate::store::{Index, Store, StoreError};
 
@@ -213,6 +213,21 @@ impl Asker {
             paths.extend(self.store.held_paths(&place.collection, ids).await?);
         }
         Ok(paths)
+    }
+
+    /// What questions come to in the first collection: the vector of each, and
+    /// the stored pictures that it was made of.
+    ///
+    /// # Errors
+    /// The server failed.
+    pub async fn vectors(
+        &self,
+        embedded: Each<Embedded>,
+    ) -> Result<Each<(Embedding, Vec<ImageId>)>, StoreError> {
+        match self.places.first() {
+            Some(place) => ask::vectors(&self.store, place, embedded).await,
+            None => Ok(Vec::new()),
+        }
     }
 
     /// What is asked.

@@ -18,7 +18,7 @@ use super::search::Scope;
 use crate::entity::{Entity, ImageId, ImageRecord, PathKey};
 
 /// Rows that one page is meant to have, without vectors; about 160 bytes each.
-const PAGE_ROWS: u128 = 4096;
+pub(super) const PAGE_ROWS: u128 = 4096;
 
 /// Bytes that a page of whole rows is meant to have.
 const PAGE_BYTES: usize = 4 << 20;
@@ -44,20 +44,20 @@ pub struct WholeRow {
 
 /// A part of a source's keys, both ends included.
 #[derive(Debug, Clone, Copy)]
-struct KeyRange {
+pub(super) struct KeyRange {
     first: u128,
     last: u128,
 }
 
 impl KeyRange {
-    const ALL: Self = Self {
+    pub(super) const ALL: Self = Self {
         first: 0,
         last: u128::MAX,
     };
 
     /// `parts` ranges of the same size. Keys are hashes, so each has about as
     /// many rows.
-    fn split(self, parts: u128) -> Vec<Self> {
+    pub(super) fn split(self, parts: u128) -> Vec<Self> {
         let step = (self.last - self.first) / parts;
         (0..parts)
             .map(|part| Self {
@@ -79,13 +79,13 @@ impl KeyRange {
 }
 
 /// What is read page by page.
-struct Pages<'a> {
-    collection: &'a str,
+pub(super) struct Pages<'a> {
+    pub(super) collection: &'a str,
     /// What the ids begin with.
-    prefix: &'a str,
-    scope: &'a Scope,
-    ranges: Vec<KeyRange>,
-    fields: &'static [&'static str],
+    pub(super) prefix: &'a str,
+    pub(super) scope: &'a Scope,
+    pub(super) ranges: Vec<KeyRange>,
+    pub(super) fields: &'static [&'static str],
 }
 
 impl Store {
@@ -158,7 +158,7 @@ impl Store {
         }
     }
 
-    async fn count_range(
+    pub(super) async fn count_range(
         &self,
         collection: &str,
         (prefix, scope): (&str, &Scope),
@@ -303,7 +303,7 @@ impl Store {
 
     /// Asks for the pages, several at once. A range with more rows than an
     /// answer takes is split and asked for again.
-    async fn read_pages(
+    pub(super) async fn read_pages(
         &self,
         wanted: Pages<'_>,
         mut take: impl FnMut(&Columns<'_>) -> Result<(), StoreError>,

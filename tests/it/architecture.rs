@@ -9,6 +9,7 @@ use crate::support::repo;
 /// never one of its own floor.
 const FLOORS: &[&[&str]] = &[
     &["cli"],
+    &["evaluate"],
     &["ingest", "search", "doctor", "compare"],
     &["store", "embed", "imaging"],
     &["catalog", "render", "model"],
