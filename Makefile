@@ -6,7 +6,7 @@ SHELL := /bin/bash
 .PHONY: help demo build install runtime model-resnet50 \
 	milvus-up milvus-down milvus-status milvus-logs milvus-reset \
 	check test test-unit test-milvus test-model test-export test-hostile test-html test-deploy \
-	proof references snapshots bench fuzz ci clean
+	proof references evaluation snapshots bench fuzz ci clean
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,6 +70,9 @@ proof: ## Hold preprocessing, tokens and vectors against the reference packages;
 
 references: ## Make the references of `models doctor` anew
 	@tests/run.sh references
+
+evaluation: ## Judge the models on the gallery (NEARDUP=FOLDER: and on near-duplicates); writes README's table
+	@tests/run.sh evaluation
 
 snapshots: ## Run every test and accept what the programs say now
 	@INSTA_UPDATE=always tests/run.sh all

@@ -99,6 +99,15 @@ case $suite in
       "$python" models/export/reference.py "$(basename "$(dirname "$reference")"):${variant#reference.}"
     done
     ;;
+  evaluation)
+    deploy/onnxruntime.sh
+    models/resnet50/build.sh
+    trap stop_servers EXIT
+    stop_servers
+    lite up
+    cargo build --locked --bin ingest --bin search
+    MILVUS_URI=http://127.0.0.1:$lite_port python3 tests/evaluate/run.py ${NEARDUP:+"$NEARDUP"}
+    ;;
   deploy)
     deploy/tests.sh
     ;;
@@ -118,7 +127,7 @@ case $suite in
     cargo test --locked --all-features -- --test-threads=2
     ;;
   *)
-    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, html, references, proof, deploy, bench or fuzz" >&2
+    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, html, references, proof, evaluation, deploy, bench or fuzz" >&2
     exit 2
     ;;
 esac

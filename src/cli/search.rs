@@ -10,9 +10,10 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use clap::{Parser, ValueEnum, ValueHint};
+use clap::{Parser, Subcommand, ValueEnum, ValueHint};
 
 use super::failure::{Exit, Failure};
+use super::search_evaluate_args::EvaluateArgs;
 use super::search_output::{AnswerFormat, OutputArgs};
 use super::search_places::{self as places, Opened};
 use super::search_question::{self as parts, PartsArgs};
@@ -24,7 +25,7 @@ use crate::search::{Asker, Clock, Cut, PLACEHOLDER, Selection};
 use crate::store::{Comparison, MAX_HITS, Scope, Store};
 
 /// How long transient faults of the server are waited out.
-const RETRY: Duration = Duration::from_secs(10);
+pub(super) const RETRY: Duration = Duration::from_secs(10);
 
 /// Find the stored pictures nearest to words, pictures, or any mix of them
 ///
@@ -36,8 +37,11 @@ const RETRY: Duration = Duration::from_secs(10);
 /// Exit code: 0 done (also without hits), 1 could not do it, 2 bad usage, 3
 /// some of the --queries could not be answered.
 #[derive(Debug, Parser)]
-#[command(name = "search", version, max_term_width = 100, after_long_help = EXAMPLES)]
+#[command(name = "search", version, max_term_width = 100, after_long_help = EXAMPLES, args_conflicts_with_subcommands = true)]
 pub struct SearchArgs {
+    #[command(subcommand)]
+    command: Option<SearchCommand>,
+
     #[command(flatten)]
     pub(super) parts: PartsArgs,
 
@@ -172,9 +176,17 @@ const EXAMPLES: &str = "Examples:
   search --queries questions.csv --limit 3 > answers.jsonl
   search --labels kinds.txt --image q.jpg --model clip-vit-b-32";
 
+/// What `search` does beside searching.
+#[derive(Debug, Subcommand)]
+enum SearchCommand {
+    /// Say how good a search is, by queries whose right answers are known
+    #[command(after_long_help = super::search_evaluate_args::EXAMPLES)]
+    Evaluate(Box<EvaluateArgs>),
+}
+
 /// Consistency level of Milvus.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum ConsistencyArg {
+pub(super) enum ConsistencyArg {
     /// All of it
     Strong,
     /// What this connection wrote
@@ -183,6 +195,32 @@ enum ConsistencyArg {
     Bounded,
     /// Whatever is there
     Eventually,
+}
+
+impl From<ConsistencyArg> for Consistency {
+    fn from(argument: ConsistencyArg) -> Self {
+        match argument {
+            ConsistencyArg::Strong => Self::Strong,
+            ConsistencyArg::Session => Self::Session,
+            ConsistencyArg::Bounded => Self::Bounded,
+            ConsistencyArg::Eventually => Self::Eventually,
+        }
+    }
+}
+
+/// One expression for all that must hold; empty for nothing.
+pub(super) fn all_of(comparisons: &[Comparison], filter: Option<&str>) -> String {
+    let mut filters: Vec<String> = comparisons.iter().map(Comparison::expression).collect();
+    let given = filter.filter(|filter| !filter.trim().is_empty());
+    filters.extend(given.map(str::to_owned));
+    match &filters[..] {
+        [] => String::new(),
+        [only] => only.clone(),
+        all => {
+            let each: Vec<String> = all.iter().map(|one| format!("({one})")).collect();
+            each.join(" and ")
+        }
+    }
 }
 
 fn finite(text: &str) -> Result<f32, String> {
@@ -223,6 +261,17 @@ impl SearchArgs {
         self.limit as usize
     }
 
+    fn wanted(&self) -> places::Wanted<'_> {
+        places::Wanted {
+            collections: &self.collection,
+            model: self.model.as_deref(),
+            templates: &self.template,
+            load: self.load,
+            quiet: self.common.quiet,
+            places: &self.places,
+        }
+    }
+
     /// Which hits are asked for.
     pub(super) fn selection(&self) -> Result<Selection, Failure> {
         let all = self.limit as usize + self.offset as usize;
@@ -232,20 +281,7 @@ impl SearchArgs {
                 "narrow the search with --filter or --where instead",
             ));
         }
-        let given = self
-            .filter
-            .iter()
-            .filter(|filter| !filter.trim().is_empty());
-        let mut filters: Vec<String> = self.wheres.iter().map(Comparison::expression).collect();
-        filters.extend(given.cloned());
-        let filter = match &filters[..] {
-            [] => String::new(),
-            [only] => only.clone(),
-            all => {
-                let each: Vec<String> = all.iter().map(|one| format!("({one})")).collect();
-                each.join(" and ")
-            }
-        };
+        let filter = all_of(&self.wheres, self.filter.as_deref());
         Ok(Selection {
             limit: self.limit as usize,
             offset: self.offset as usize,
@@ -263,12 +299,7 @@ impl SearchArgs {
             tuning: Tuning {
                 ef: self.ef.map(|ef| ef as usize),
                 nprobe: self.nprobe.map(|nprobe| nprobe as usize),
-                consistency: match self.consistency {
-                    ConsistencyArg::Strong => Consistency::Strong,
-                    ConsistencyArg::Session => Consistency::Session,
-                    ConsistencyArg::Bounded => Consistency::Bounded,
-                    ConsistencyArg::Eventually => Consistency::Eventually,
-                },
+                consistency: self.consistency.into(),
                 complete: true,
             },
         })
@@ -304,13 +335,18 @@ pub fn main() -> ExitCode {
     terminal::main(|args: &SearchArgs| &args.common, run)
 }
 
-async fn run(args: SearchArgs) -> Result<Exit, Failure> {
+async fn run(mut args: SearchArgs) -> Result<Exit, Failure> {
+    if let Some(SearchCommand::Evaluate(evaluate)) = args.command.take() {
+        let run = super::search_evaluate::run(&evaluate, &args.places, args.common.quiet);
+        return Box::pin(run).await;
+    }
     args.check()?;
     if args.labels.is_some() {
         return labels::run(args).await;
     }
     let selection = args.selection()?;
     let file = args.places.file()?;
+    let wanted = args.wanted();
     // Before anything is connected: a question that is none needs no server.
     let question = match &args.queries {
         None => Some(parts::question(&args.parts.parts).await?),
@@ -321,11 +357,11 @@ async fn run(args: SearchArgs) -> Result<Exit, Failure> {
     let store = Store::connect(&args.milvus.connection(&file, RETRY)?).await?;
     clock.add("connect", start.elapsed());
     let start = Instant::now();
-    let names = places::choose(&args, &file, &store).await?;
+    let names = places::choose(&wanted, &file, &store).await?;
     let needs = question
         .as_ref()
         .map_or(places::Needs::ALL, places::Needs::of);
-    let mut opened = places::open(&args, &file, &store, &names, needs).await?;
+    let mut opened = places::open(&wanted, &file, &store, &names, needs).await?;
     clock.add("open collections", start.elapsed());
     let start = Instant::now();
     let asker = Asker::new(store, &names, selection).await?;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::failure::Failure;
-use super::search::SearchArgs;
-use super::settings::File;
+use super::settings::{File, PlaceArgs};
 use super::terminal::tell;
 use crate::embed::{EmbedError, Runtime};
 use crate::model::Model;
@@ -20,11 +19,28 @@ pub(super) struct Opened {
     pub(super) embedder: Embedder,
 }
 
+/// Which collections are asked, and how they are opened.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    /// Names; none for the only one that `ingest` made.
+    pub(super) collections: &'a [String],
+    /// Model that must have filled them, where one was named.
+    pub(super) model: Option<&'a str>,
+    /// Sentences around texts.
+    pub(super) templates: &'a [String],
+    /// Whether to load what is not in memory.
+    pub(super) load: bool,
+    /// Whether to say so.
+    pub(super) quiet: bool,
+    /// Where models are.
+    pub(super) places: &'a PlaceArgs,
+}
+
 /// Towers that questions need: the others are neither opened nor hashed.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Needs {
-    text: bool,
-    image: bool,
+    pub(super) text: bool,
+    pub(super) image: bool,
 }
 
 impl Needs {
@@ -48,11 +64,11 @@ impl Needs {
 
 /// The collections that were named, else the only one that carries our mark.
 pub(super) async fn choose(
-    args: &SearchArgs,
+    wanted: &Wanted<'_>,
     file: &File,
     store: &Store,
 ) -> Result<Vec<String>, Failure> {
-    let given = args.collection.iter().filter(|name| !name.is_empty());
+    let given = wanted.collections.iter().filter(|name| !name.is_empty());
     let mut named: Vec<String> = given.cloned().collect();
     if named.is_empty() {
         named.extend(file.collection.clone());
@@ -78,7 +94,7 @@ pub(super) async fn choose(
 
 /// Opens collections and their models, and makes them searchable.
 pub(super) async fn open(
-    args: &SearchArgs,
+    wanted: &Wanted<'_>,
     file: &File,
     store: &Store,
     names: &[String],
@@ -87,14 +103,14 @@ pub(super) async fn open(
     let mut models = Vec::with_capacity(names.len());
     for name in names {
         let collection = store.require_collection(name).await?;
-        let model = model_of(args, file, &collection, needs)?;
+        let model = model_of(wanted, file, &collection, needs)?;
         // A question that no collection understands needs no runtime, and no
         // load of minutes.
         if names.len() == 1 && needs.text && !needs.image && !model.manifest.knows_text() {
             let model = model.manifest.name.clone();
             return Err(EmbedError::NoText { model }.into());
         }
-        make_searchable(store, name, args).await?;
+        make_searchable(store, name, wanted).await?;
         models.push((collection, model));
     }
     let runtime = if models.iter().any(|(_, model)| needs.runs(model)) {
@@ -104,14 +120,14 @@ pub(super) async fn open(
     };
     let opened = models.into_iter().map(|(collection, model)| Opened {
         collection,
-        embedder: Embedder::new(model, runtime.clone(), args.template.clone()),
+        embedder: Embedder::new(model, runtime.clone(), wanted.templates.to_vec()),
     });
     Ok(opened.collect())
 }
 
 /// The model that filled the collection. One that was named must be it.
 fn model_of(
-    args: &SearchArgs,
+    wanted: &Wanted<'_>,
     file: &File,
     collection: &Collection,
     needs: Needs,
@@ -122,8 +138,8 @@ fn model_of(
         .ok_or_else(|| StoreError::Unmarked {
             collection: collection.name.clone(),
         })?;
-    let name = args.model.as_ref().unwrap_or(&mark.model);
-    let model = args.places.model_dirs(file).open(name)?;
+    let name = wanted.model.unwrap_or(&mark.model);
+    let model = wanted.places.model_dirs(file).open(name)?;
     let manifest = &model.manifest;
     let vision = manifest.vision.onnx.as_ref().map(|graph| &graph.file);
     let text = manifest.text.as_ref();
@@ -144,17 +160,17 @@ fn model_of(
 /// A Milvus Lite forgets at each restart what was loaded, so it is loaded
 /// without asking; on a server somebody may have released the collection for a
 /// reason, so it is loaded when asked.
-async fn make_searchable(store: &Store, name: &str, args: &SearchArgs) -> Result<(), Failure> {
+async fn make_searchable(store: &Store, name: &str, wanted: &Wanted<'_>) -> Result<(), Failure> {
     if store.is_loaded(name).await? {
         return Ok(());
     }
-    if !args.load && !store.server().lite {
+    if !wanted.load && !store.server().lite {
         return Err(StoreError::NotLoaded {
             collection: name.to_owned(),
         }
         .into());
     }
-    if !args.common.quiet {
+    if !wanted.quiet {
         tell(&format!("loading the collection `{name}` into memory"));
     }
     Ok(store.load(name).await?)

@@ -9,6 +9,7 @@ mod support;
 mod architecture;
 mod check;
 mod command_line;
+mod evaluate;
 mod export;
 mod offline_errors;
 mod proxy;

@@ -22,6 +22,7 @@ macro_rules! on_both_servers {
 mod check;
 mod complete;
 mod errors;
+mod evaluate;
 mod gallery;
 mod interrupt;
 mod rare;
