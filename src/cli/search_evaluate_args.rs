@@ -61,7 +61,7 @@ pub(super) struct EvaluateArgs {
 
     /// With --exact: the settings of ef or nprobe to try [default: 16 to 512 for
     /// ef, 1 to 128 for nprobe]
-    #[arg(long, value_name = "N", value_delimiter = ',', requires = "exact", value_parser = clap::value_parser!(u32).range(1..=32_768))]
+    #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=32_768))]
     pub(super) sweep: Vec<u32>,
 
     /// Collection to ask; several are put side by side [default: the only one
@@ -123,7 +123,7 @@ pub(super) struct EvaluateArgs {
     pub(super) html: Option<PathBuf>,
 
     /// With --exact: write the plot of recall against latency
-    #[arg(long, value_name = "FILE", requires = "exact", help_heading = "Report", value_hint = ValueHint::FilePath)]
+    #[arg(long, value_name = "FILE", help_heading = "Report", value_hint = ValueHint::FilePath)]
     pub(super) svg: Option<PathBuf>,
 
     #[command(flatten)]
@@ -207,6 +207,16 @@ impl EvaluateArgs {
             return Err(Failure::usage(
                 anyhow!("nothing says what is right"),
                 "give --queries FILE, or --relevant-by COLUMNS; or hold the index against brute force with --exact",
+            ));
+        }
+        let only = [
+            ("--sweep", !self.sweep.is_empty()),
+            ("--svg", self.svg.is_some()),
+        ];
+        if let Some((flag, _)) = only.into_iter().find(|(_, given)| *given && !self.exact) {
+            return Err(Failure::usage(
+                anyhow!("{flag} is of no use without --exact"),
+                "add --exact, or leave it out",
             ));
         }
         if let Some(bad) = self.template.iter().find(|t| !t.contains(PLACEHOLDER)) {
