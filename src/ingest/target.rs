@@ -65,7 +65,9 @@ pub(super) async fn prepare(
         None if target.dry_run => target.index.metric,
         None => {
             store.create_index(name, &target.index).await?;
-            target.index.metric
+            // Here too.
+            let index = store.index(name).await?;
+            index.map_or(target.index.metric, |index| index.metric)
         }
     };
     if !store.is_loaded(name).await? {

@@ -183,12 +183,18 @@ impl Store {
             ],
             ..Default::default()
         };
+        let _turn = self.turn(name).await?;
         let status = self
             .call(OPERATION, request, |mut stub, request| async move {
                 stub.create_collection(request).await
             })
             .await?;
-        self.check(OPERATION, Some(&status))
+        match self.check(OPERATION, Some(&status)) {
+            // Lite refuses what is there: another run was quicker, or the answer
+            // to a first try was lost.
+            Err(error) if self.describe(name).await?.is_none() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Type and metric of the vector index; `None` where it has none yet.
@@ -233,7 +239,8 @@ impl Store {
         }))
     }
 
-    /// Creates the vector index. Milvus builds it in the background.
+    /// Creates the vector index. Milvus builds it in the background. One that
+    /// exists already is left as it is.
     ///
     /// # Errors
     /// The server refused.
@@ -263,12 +270,17 @@ impl Store {
             ],
             ..Default::default()
         };
+        let _turn = self.turn(collection).await?;
         let status = self
             .call(OPERATION, request, |mut stub, request| async move {
                 stub.create_index(request).await
             })
             .await?;
-        self.check(OPERATION, Some(&status))
+        match self.check(OPERATION, Some(&status)) {
+            // As for the collection.
+            Err(error) if self.index(collection).await?.is_none() => Err(error),
+            _ => Ok(()),
+        }
     }
 
     /// Whether the collection can be searched.

@@ -3,6 +3,7 @@
 //! Clients reach it through a relay that can cut, drip, die and come back on
 //! the same port.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
@@ -364,11 +365,14 @@ impl MilvusService for Service {
                 properties: request.properties,
                 ..Default::default()
             };
-            state
-                .collections
-                .entry(request.collection_name)
-                .or_insert(held);
-            Ok(Status::default())
+            match state.collections.entry(request.collection_name) {
+                // As Milvus Lite has it; Milvus itself lets it pass.
+                Entry::Occupied(_) => Err(failed(1, "collection already exists")),
+                Entry::Vacant(place) => {
+                    place.insert(held);
+                    Ok(Status::default())
+                }
+            }
         })
         .await
     }
@@ -396,7 +400,11 @@ impl MilvusService for Service {
     ) -> Result<Response<Status>, tonic::Status> {
         let request = request.into_inner();
         self.answer("create_index", |state, _| {
-            state.collection(&request.collection_name)?.index = Some(request.extra_params);
+            let held = state.collection(&request.collection_name)?;
+            if held.index.is_some() {
+                return Err(failed(35, "index already exists"));
+            }
+            held.index = Some(request.extra_params);
             Ok(Status::default())
         })
         .await

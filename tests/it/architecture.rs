@@ -25,7 +25,6 @@ const OWNERS: &[(&str, &str)] = &[
     ("clap_complete", "cli"),
     ("anyhow", "cli"),
     ("indicatif", "cli"),
-    ("rustix", "cli"),
     ("ort", "embed"),
     ("tokenizers", "embed"),
     ("image", "imaging"),

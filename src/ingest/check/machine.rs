@@ -151,13 +151,7 @@ pub(super) fn memory(findings: &mut Findings, memory: Memory) {
 /// Whether the file of rejects can be written.
 pub(super) fn rejects(findings: &mut Findings, path: &Path) {
     match writable(path) {
-        Ok(()) => findings.ok(
-            "rejects",
-            format!(
-                "{} can be written; free space is not looked at",
-                path.display()
-            ),
-        ),
+        Ok(()) => findings.ok("rejects", format!("{} can be written", path.display())),
         Err(error) => findings.error(
             "rejects",
             format!("cannot write {}: {error}", path.display()),

@@ -7,6 +7,7 @@
 //! without errors promises a run that ends well, as far as can be known.
 
 mod collection;
+mod disk;
 mod finding;
 mod machine;
 mod neighbours;
@@ -100,12 +101,21 @@ impl Check {
         if let Some(rejects) = &self.rejects {
             machine::rejects(findings, rejects);
         }
+        let dimension = model.as_ref().map(|e| e.model.manifest.dimension);
         let model = model.map(|examined| examined.model.manifest.name);
         let collection = self.target.collection.clone();
         let names = self.names.as_ref();
         let names = names.and_then(|given| pictures::names(findings, given));
+        let rejects = self.rejects.clone();
         if let Some(given) = self.pictures(limits) {
-            let sample = pictures::check(findings, given, names.as_ref());
+            let walked = pictures::check(findings, given, names.as_ref());
+            if let Some(dimension) = dimension {
+                disk::rows(findings, walked.pictures, dimension);
+            }
+            if let Some(rejects) = rejects {
+                disk::rejects(findings, walked.entries, &rejects);
+            }
+            let sample = walked.sample;
             // Only rows that can be read can be compared with.
             if let Some(store) = store.filter(|_| readable) {
                 neighbours::check(findings, &store, &collection, &sample).await;

@@ -47,8 +47,18 @@ impl Check {
 /// A names table and its file.
 pub(super) type Names = (PathBuf, NamesTable);
 
+/// What there is to ingest.
+pub(super) struct Walked {
+    /// Some of it.
+    pub(super) sample: Sample,
+    /// Pictures that would be stored.
+    pub(super) pictures: u64,
+    /// Everything that would have an outcome.
+    pub(super) entries: u64,
+}
+
 /// Walks the sources, and measures what would be stored.
-pub(super) fn check(findings: &mut Findings, given: Given, names: Option<&Names>) -> Sample {
+pub(super) fn check(findings: &mut Findings, given: Given, names: Option<&Names>) -> Walked {
     let mut walk = Walk {
         names,
         most_bytes: given.limits.max_file_bytes,
@@ -78,7 +88,12 @@ pub(super) fn check(findings: &mut Findings, given: Given, names: Option<&Names>
     if let Some((path, table)) = names {
         unused(findings, path, table);
     }
-    walk.sample
+    let tally = &walk.tally;
+    Walked {
+        pictures: tally.pictures,
+        entries: tally.pictures + tally.rejected.count + tally.unreadable.count,
+        sample: walk.sample,
+    }
 }
 
 struct Walk<'a> {
