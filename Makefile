@@ -5,7 +5,7 @@ SHELL := /bin/bash
 
 .PHONY: help demo build install runtime model-resnet50 \
 	milvus-up milvus-down milvus-status milvus-logs milvus-reset \
-	check test test-unit test-milvus test-model test-export test-hostile test-html test-deploy \
+	check test test-unit test-milvus test-crash test-model test-export test-hostile test-html test-deploy \
 	proof references evaluation snapshots bench fuzz ci clean
 
 help: ## This list
@@ -49,6 +49,9 @@ test-unit: ## The tests that need this checkout alone
 
 test-milvus: ## The tests on Milvus Lite and Milvus 2.3.5
 	@tests/run.sh milvus
+
+test-crash: ## Kill ingest N times, and Milvus, at random moments (N=50 SEED=number)
+	@CRASH_KILLS=$(N) CRASH_SEED=$(SEED) tests/run.sh crash
 
 test-model: ## The tests of the trained models
 	@tests/run.sh model

@@ -17,9 +17,19 @@ standalone() {
   ENGINE=standalone MILVUS_PORT=$standalone_port MILVUS_AUTH=1 MILVUS_TLS_DIR=tests/fixtures/tls deploy/milvus.sh "$@"
 }
 
+# Tests that kill Milvus have servers of their own.
+own_port=$((lite_port + 2))
+
+reset() { # engine, port
+  YES=1 ENGINE=$1 MILVUS_PORT=$2 deploy/milvus.sh reset >/dev/null 2>&1 || true
+}
+
 stop_servers() {
-  YES=1 lite reset >/dev/null 2>&1 || true
-  YES=1 standalone reset >/dev/null 2>&1 || true
+  reset lite "$lite_port"
+  reset standalone "$standalone_port"
+  reset lite "$own_port"
+  reset standalone $((own_port + 1))
+  reset lite $((own_port + 2))
 }
 
 start_servers() {
@@ -29,6 +39,7 @@ start_servers() {
   standalone up
   export MILVUS_TEST_LITE=http://127.0.0.1:$lite_port
   export MILVUS_TEST_STANDALONE=https://127.0.0.1:$standalone_port
+  export MILVUS_TEST_OWN_PORT=$own_port
   export MILVUS_TEST_TOKEN=root:Milvus
   export MILVUS_TEST_CA=$root/tests/fixtures/tls/ca.pem
 }
@@ -66,6 +77,11 @@ case $suite in
     models/resnet50/build.sh
     start_servers
     cargo test --locked --features milvus-tests --test milvus -- --test-threads=2
+    ;;
+  crash)
+    deploy/onnxruntime.sh
+    start_servers
+    cargo test --locked --features milvus-tests --test crash -- --test-threads=2 --nocapture
     ;;
   export)
     models/resnet50/build.sh
@@ -127,7 +143,7 @@ case $suite in
     cargo test --locked --all-features -- --test-threads=2
     ;;
   *)
-    echo "error: no suite is called $suite: use all, unit, milvus, model, export, hostile, html, references, proof, evaluation, deploy, bench or fuzz" >&2
+    echo "error: no suite is called $suite: use all, unit, milvus, crash, model, export, hostile, html, references, proof, evaluation, deploy, bench or fuzz" >&2
     exit 2
     ;;
 esac

@@ -22,10 +22,13 @@ arguments_of() {
   tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null || true
 }
 
-# Whether a process exists and is more than a zombie, which is what a dead one may stay for a while.
+# Whether a process exists and is more than a zombie, which is what a dead one may stay for a while. One
+# whose first thread is dead holds its ports until the others are.
 alive() {
-  local stat
-  { read -r stat <"/proc/$1/stat"; } 2>/dev/null && [[ ${stat##*) } != [ZX]* ]]
+  local stat threads
+  { read -r stat <"/proc/$1/stat"; } 2>/dev/null || return 1
+  threads=("/proc/$1/task/"*)
+  [[ ${stat##*) } != [ZX]* ]] || ((${#threads[@]} > 1))
 }
 
 process_install() { "${engine}_install"; }

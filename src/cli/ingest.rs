@@ -45,7 +45,7 @@ async fn run(args: IngestArgs) -> Result<Exit, Failure> {
     let pictures = settings.pictures(&args, args.common.quiet)?;
     let session = Session::open(&args, &file, &settings.target.collection).await?;
     if args.comparing.verify {
-        ingest_verify::run(&args, session, &settings, pictures).await
+        Box::pin(ingest_verify::run(&args, session, &settings, pictures)).await
     } else {
         ingest(&args, session, settings, pictures).await
     }
@@ -79,10 +79,11 @@ impl Session {
         let model = ready.mark.model.clone();
         let cancel = Cancel::default();
         let observer = Arc::new(Progress::start(args.common.quiet, args.rejects.as_deref())?);
-        let store = store.with_watch(Arc::new(Waiting {
+        let watch = Waiting {
             cancel: cancel.clone(),
             progress: Arc::clone(&observer),
-        }));
+        };
+        let store = store.with_watch(Arc::new(watch)).with_reloads();
         let ingest = ready.open(&args.pace, store)?;
         cancel_on_signal(cancel.clone());
         Ok(Self {

@@ -39,7 +39,7 @@ pub(super) struct View<'a> {
 }
 
 /// One JSON object on one line. `discovered` is the sum of the seven counts
-/// after it.
+/// after it, and all that there is where the run was `complete`.
 pub(super) fn write_json(view: &View<'_>, out: &mut impl Write) -> io::Result<()> {
     #[derive(Serialize)]
     struct Document<'a> {
@@ -55,6 +55,7 @@ pub(super) fn write_json(view: &View<'_>, out: &mut impl Write) -> io::Result<()
         failed: u64,
         cancelled: u64,
         pruned: u64,
+        complete: bool,
         elapsed_seconds: f64,
     }
     let counts = view.report.counts;
@@ -71,6 +72,7 @@ pub(super) fn write_json(view: &View<'_>, out: &mut impl Write) -> io::Result<()
         failed: counts.failed,
         cancelled: counts.cancelled,
         pruned: counts.pruned,
+        complete: view.report.complete,
         elapsed_seconds: view.report.elapsed.as_secs_f64(),
     };
     serde_json::to_writer(&mut *out, &document)?;
@@ -88,7 +90,7 @@ pub(super) fn write_text(view: &View<'_>, out: &mut impl Write) -> io::Result<()
         view.model,
         view.report.elapsed.as_secs_f64()
     )?;
-    if counts.discovered > 0 && counts.unchanged == counts.discovered {
+    if view.report.complete && counts.discovered > 0 && counts.unchanged == counts.discovered {
         writeln!(
             out,
             "  nothing to do: the collection holds all of them as they are"
@@ -102,14 +104,13 @@ pub(super) fn write_text(view: &View<'_>, out: &mut impl Write) -> io::Result<()
             (counts.unchanged, "unchanged"),
             (counts.rejected, "rejected"),
             (counts.failed, "failed"),
-            (
-                counts.cancelled,
-                "cancelled: run the same command again for the rest",
-            ),
         ];
         for (count, what) in lines.into_iter().filter(|(count, _)| *count > 0) {
             writeln!(out, "  {count} {what}")?;
         }
+    }
+    if let Some(left) = left(view.report) {
+        writeln!(out, "  {left}: run the same command again for the rest")?;
     }
     if counts.pruned > 0 {
         let pruned = if view.dry_run {
@@ -128,9 +129,23 @@ pub(super) fn write_text(view: &View<'_>, out: &mut impl Write) -> io::Result<()
         writeln!(out, "  passed over: {hidden} hidden, {others} not pictures")?;
     }
     if let Some(names) = view.names {
-        write_names(names, view.report.unused_names, out)?;
+        // Of pictures that were not found nothing is known.
+        let unused = view.report.unused_names;
+        write_names(names, if view.report.complete { unused } else { 0 }, out)?;
     }
     Ok(())
+}
+
+/// What an early end left for another run, if it did.
+fn left(report: &Report) -> Option<String> {
+    match (report.counts.cancelled, report.complete) {
+        (0, true) => report.interrupted.then(|| "interrupted".to_owned()),
+        (0, false) => Some("ended before all pictures were found".to_owned()),
+        (cancelled, true) => Some(format!("{cancelled} cancelled")),
+        (cancelled, false) => Some(format!(
+            "{cancelled} cancelled, and not all pictures were found"
+        )),
+    }
 }
 
 /// What becomes of what is written.

@@ -71,8 +71,7 @@ impl Session {
         pictures: Pictures,
     ) -> Result<Verification, Failure> {
         let observer = Arc::<Progress>::clone(&self.observer);
-        let cancel = self.cancel.clone();
-        let verify = self.ingest.verify(target, pictures, observer, cancel);
+        let verify = self.ingest.verify(target, pictures, observer, &self.cancel);
         Ok(verify.await?)
     }
 
@@ -85,7 +84,8 @@ impl Session {
         prune: Prune,
     ) -> Result<Repair, Failure> {
         let collection = &settings.target.collection;
-        let deleted = self.ingest.clear(collection, found, prune).await?;
+        let deleted = self.ingest.clear(collection, found, prune, &self.cancel);
+        let deleted = deleted.await?;
         self.observer.restart();
         let target = Target {
             collection: collection.clone(),

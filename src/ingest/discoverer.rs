@@ -14,7 +14,12 @@ pub(super) fn run(
 ) {
     let _guard = run.cancel.on_panic();
     let mut chunk = Vec::with_capacity(PLAN_CHUNK);
-    for found in discover(entries, roots) {
+    let mut all = discover(entries, roots);
+    loop {
+        let Some(found) = all.next() else {
+            run.ledger.all_found();
+            break;
+        };
         if run.cancel.is_cancelled() {
             break;
         }

@@ -1,7 +1,9 @@
 //! Who ended how: every discovered picture has exactly one outcome.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
 
+use super::IngestError;
 use crate::catalog::Skip;
 use crate::entity::Outcome;
 
@@ -31,6 +33,7 @@ pub(super) struct Ledger {
     hidden: AtomicU64,
     not_images: AtomicU64,
     unseen: AtomicU64,
+    all_found: AtomicBool,
 }
 
 /// Counts of a finished run. `discovered` is the sum of the seven after it; what
@@ -61,6 +64,37 @@ pub struct Counts {
     pub skipped_hidden: u64,
     /// Passed over: entries that are no pictures.
     pub skipped_not_images: u64,
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Report {
+    /// The ledger.
+    pub counts: Counts,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Whether somebody asked it to stop.
+    pub interrupted: bool,
+    /// Whether every picture was discovered: an interrupted run stops looking.
+    pub complete: bool,
+    /// What ended the run before its end, if anything did.
+    pub fatal: Option<IngestError>,
+    /// Rows of the names table that no picture was found for.
+    pub unused_names: usize,
+}
+
+impl Report {
+    /// Nothing was begun.
+    pub(super) fn interrupted(elapsed: Duration) -> Self {
+        Self {
+            counts: Counts::default(),
+            elapsed,
+            interrupted: true,
+            complete: false,
+            fatal: None,
+            unused_names: 0,
+        }
+    }
 }
 
 impl Counts {
@@ -96,6 +130,16 @@ impl Ledger {
 
     pub(super) fn unseen(&self) -> u64 {
         self.unseen.load(Ordering::Relaxed)
+    }
+
+    /// Discovery came to its end.
+    pub(super) fn all_found(&self) {
+        self.all_found.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether every picture was discovered.
+    pub(super) fn is_complete(&self) -> bool {
+        self.all_found.load(Ordering::Relaxed)
     }
 
     pub(super) fn ended(&self, outcome: &Outcome, observer: &dyn Observer) {

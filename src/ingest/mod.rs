@@ -41,7 +41,7 @@ use tokio::sync::mpsc;
 pub use cancel::Cancel;
 pub use check::Memory;
 pub use error::IngestError;
-pub use ledger::{Counts, Observer};
+pub use ledger::{Counts, Observer, Report};
 pub use prune::{Prune, PruneRefusal};
 pub use verify::{Difference, DifferenceKind, Verification, VerifyTarget};
 
@@ -108,34 +108,6 @@ pub struct Pace {
     pub upserts_in_flight: usize,
     /// Longest time that a finished vector waits for its batch to fill.
     pub linger: Duration,
-}
-
-/// What a run did.
-#[derive(Debug)]
-pub struct Report {
-    /// The ledger.
-    pub counts: Counts,
-    /// How long it took.
-    pub elapsed: Duration,
-    /// Whether somebody asked it to stop.
-    pub interrupted: bool,
-    /// What ended the run before its end, if anything did.
-    pub fatal: Option<IngestError>,
-    /// Rows of the names table that no picture was found for.
-    pub unused_names: usize,
-}
-
-impl Report {
-    /// Nothing was begun.
-    fn interrupted(elapsed: Duration) -> Self {
-        Self {
-            counts: Counts::default(),
-            elapsed,
-            interrupted: true,
-            fatal: None,
-            unused_names: 0,
-        }
-    }
 }
 
 /// What every stage of a run shares.
@@ -230,6 +202,25 @@ impl Ingest {
         })
     }
 
+    /// The collection, ready to be written to; `None` where `cancel` came first.
+    async fn prepare(
+        &self,
+        target: &Target,
+        observer: &dyn Observer,
+        cancel: &Cancel,
+    ) -> Result<Option<target::Ready>, IngestError> {
+        let dimension = self.model.manifest.dimension;
+        let preparing = target::prepare(&self.store, target, &self.mark, dimension, observer);
+        tokio::select! {
+            ready = preparing => match ready {
+                Err(error) if error.is_impatience(cancel.is_cancelled()) => Ok(None),
+                ready => ready.map(Some),
+            },
+            // Loading a large collection takes minutes.
+            () = cancel.cancelled() => Ok(None),
+        }
+    }
+
     /// Runs to the end, or until `cancel`.
     ///
     /// # Errors
@@ -243,18 +234,8 @@ impl Ingest {
         cancel: Cancel,
     ) -> Result<Report, IngestError> {
         let start = Instant::now();
-        let dimension = self.model.manifest.dimension;
-        let preparing = target::prepare(
-            &self.store,
-            &target,
-            &self.mark,
-            dimension,
-            observer.as_ref(),
-        );
-        let ready = tokio::select! {
-            ready = preparing => ready?,
-            // Loading a large collection takes minutes.
-            () = cancel.cancelled() => return Ok(Report::interrupted(start.elapsed())),
+        let Some(ready) = self.prepare(&target, observer.as_ref(), &cancel).await? else {
+            return Ok(Report::interrupted(start.elapsed()));
         };
         let run = Arc::new(Run {
             store: self.store.clone(),
@@ -285,10 +266,10 @@ impl Ingest {
         .await;
         let mut counts = run.ledger.close();
         if fatal.is_none() && !run.cancel.is_cancelled() {
-            match prune::conclude(&run, target.prune, &sources).await {
-                Ok(pruned) => counts.pruned = pruned,
+            let concluded = prune::conclude(&run, target.prune, &sources, &mut counts.pruned);
+            match concluded.await {
                 Err(error) if error.is_impatience(run.cancel.is_cancelled()) => {}
-                Err(error) => fatal = Some(error),
+                concluded => fatal = concluded.err(),
             }
         }
         debug_assert!(counts.balances(), "{counts:?}; this is a bug");
@@ -296,6 +277,7 @@ impl Ingest {
             counts,
             elapsed: start.elapsed(),
             interrupted: run.cancel.is_cancelled(),
+            complete: run.ledger.is_complete(),
             fatal,
             unused_names: run.names.as_ref().map_or(0, NamesTable::unused),
         })

@@ -87,23 +87,33 @@ impl crate::entity::Hint for PruneRefusal {
     }
 }
 
-/// What is left to do once every picture has its outcome. Returns how many rows
-/// were deleted.
+/// What is left to do once every picture has its outcome: prunes where that was
+/// asked for, counting in `pruned`, and leaves a collection that can be searched,
+/// also where its server was started anew.
 pub(super) async fn conclude(
     run: &Run,
     prune: Option<Prune>,
     sources: &Sources,
-) -> Result<u64, IngestError> {
+    pruned: &mut u64,
+) -> Result<(), IngestError> {
     target::still_there(run).await?;
-    match prune {
-        Some(prune) => self::run(run, prune, sources).await,
-        None => Ok(0),
+    if let Some(prune) = prune {
+        self::run(run, prune, sources, pruned).await?;
     }
+    if !run.write_nothing && !run.store.is_loaded(&run.collection).await? {
+        run.store.load(&run.collection).await?;
+    }
+    Ok(())
 }
 
-/// Deletes the rows of `sources` whose pictures are gone, and returns how many
-/// they were. All sources are looked at before the first row goes.
-async fn run(run: &Run, prune: Prune, sources: &Sources) -> Result<u64, IngestError> {
+/// Deletes the rows of `sources` whose pictures are gone, and counts them in
+/// `pruned`. All sources are looked at before the first row goes.
+async fn run(
+    run: &Run,
+    prune: Prune,
+    sources: &Sources,
+    pruned: &mut u64,
+) -> Result<(), IngestError> {
     let unseen = run.ledger.unseen();
     if unseen > 0 {
         return Err(PruneRefusal::Unseen(unseen).into());
@@ -126,12 +136,16 @@ async fn run(run: &Run, prune: Prune, sources: &Sources) -> Result<u64, IngestEr
         run.observer.note(&format!("would be pruned: {path}"));
     }
     let ids: Vec<ImageId> = all.into_iter().map(|(id, _)| id).collect();
-    if !run.write_nothing {
-        for ids in ids.chunks(ROWS_AT_ONCE) {
+    for ids in ids.chunks(ROWS_AT_ONCE) {
+        if run.cancel.is_cancelled() {
+            break;
+        }
+        if !run.write_nothing {
             run.store.delete_rows(&run.collection, ids).await?;
         }
+        *pruned += ids.len() as u64;
     }
-    Ok(ids.len() as u64)
+    Ok(())
 }
 
 /// Rows whose picture this run did not find, and whose file is not where it

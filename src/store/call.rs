@@ -10,6 +10,7 @@ use milvus::proto::milvus::{
 use super::connect::{Store, Stub, too_late};
 use super::error::{Reason, StoreError, code};
 use super::retry::{Tries, with_retry};
+use super::verdict::Verdict;
 
 /// A reply that says whether the server did what it was asked.
 pub(super) trait Reply {
@@ -65,7 +66,9 @@ impl Store {
             let asked = send(self.stub.clone(), request.clone());
             let reply = self.call_once(operation, asked).await?;
             match self.check(operation, reply.status()) {
-                Err(error) if error.is_retryable() => Err(error),
+                Err(error) if matches!(error.verdict(), Verdict::Retry | Verdict::Pause) => {
+                    Err(error)
+                }
                 _ => Ok(reply),
             }
         })
@@ -83,6 +86,7 @@ impl Store {
         operation: &'static str,
         sent: impl Future<Output = Result<tonic::Response<R>, tonic::Status>>,
     ) -> Result<R, StoreError> {
+        let _alone = self.alone().await;
         match tokio::time::timeout(self.request_timeout, sent).await {
             Ok(Ok(reply)) => Ok(reply.into_inner()),
             Ok(Err(status)) => Err(self.transport_error(operation, &status)),

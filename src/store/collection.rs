@@ -13,7 +13,7 @@ use prost::Message;
 use super::connect::{Store, too_late};
 use super::error::{StoreError, code};
 use super::retry::with_retry;
-use super::schema::{self, EMBEDDING, pair, value};
+use super::schema::{self, EMBEDDING, is_name, pair, value};
 use crate::config::{IndexKind, IndexSettings};
 use crate::entity::MetricType;
 
@@ -322,6 +322,7 @@ impl Store {
             // Lite answers when it is done, which took 72 s for 50,000 rows:
             // the limit for one answer does not apply.
             with_retry(self.tries(), || async {
+                let _alone = self.alone().await;
                 let mut stub = self.stub.clone();
                 let reply = stub.load_collection(request.clone()).await;
                 let status = reply.map_err(|status| self.transport_error(OPERATION, &status))?;
@@ -393,10 +394,4 @@ pub(super) fn mark_of(found: &DescribeCollectionResponse) -> Option<ModelMark> {
         model: value(&found.properties, MODEL_PROPERTY)?.to_owned(),
         fingerprint: value(&found.properties, FINGERPRINT_PROPERTY)?.to_owned(),
     })
-}
-
-/// Milvus's rule for names: `[A-Za-z_][A-Za-z0-9_]*`, at most 255 bytes.
-fn is_name(name: &str) -> bool {
-    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
-    starts && name.len() <= 255 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
 }

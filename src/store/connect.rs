@@ -48,6 +48,10 @@ pub struct Store {
     pub(super) request_timeout: Duration,
     pub(super) retry: Retry,
     pub(super) health: Health,
+    /// Whether a collection that the server forgot to be loaded is loaded again.
+    pub(super) reloads: bool,
+    /// Held during a request to a Milvus Lite.
+    pub(super) under_way: Arc<tokio::sync::Mutex<()>>,
     server: Server,
 }
 
@@ -101,6 +105,8 @@ impl Store {
             // A wrong address is found at once; only later faults are waited out.
             retry: Retry::NEVER,
             health: Health::new(&connection.uri),
+            reloads: false,
+            under_way: Arc::default(),
             server: Server {
                 version: String::new(),
                 lite: false,
@@ -121,6 +127,14 @@ impl Store {
     #[must_use]
     pub fn with_watch(mut self, watch: Arc<dyn Watch>) -> Self {
         self.health = self.health.watched_by(watch);
+        self
+    }
+
+    /// Loads a collection again that was loaded, and is not any more: a server
+    /// that is started anew forgets it, for a while or for good.
+    #[must_use]
+    pub fn with_reloads(mut self) -> Self {
+        self.reloads = true;
         self
     }
 

@@ -109,21 +109,6 @@ impl Store {
         self.count(collection, scope.filter.clone(), scope).await
     }
 
-    async fn count(
-        &self,
-        collection: &str,
-        filter: String,
-        scope: &Scope,
-    ) -> Result<u64, StoreError> {
-        let reply = self
-            .query_in(collection, (filter, scope), &["count(*)"], None)
-            .await?;
-        let columns = columns(&reply);
-        let counts = columns.longs("count(*)")?;
-        let count = counts.first().copied().unwrap_or_default();
-        Ok(u64::try_from(count).unwrap_or_default())
-    }
-
     /// What the ids of each source in `scope` begin with.
     pub(super) async fn sources(
         &self,
@@ -169,7 +154,8 @@ impl Store {
     }
 
     /// Every row whose id begins with `prefix`, sorted by key, each key once,
-    /// at Strong consistency.
+    /// at Strong consistency. One whose key several rows share says nothing that
+    /// a picture does.
     ///
     /// # Errors
     /// As for [`count_rows`](Self::count_rows).
@@ -195,6 +181,16 @@ impl Store {
         .await?;
         rows.sort_unstable_by_key(|row| row.key);
         rows.dedup_by_key(|row| row.key);
+        if count > rows.len() as u64 {
+            let keys: Vec<PathKey> = rows.iter().map(|row| row.key).collect();
+            let twice = self.keys_held_twice(collection, prefix, &keys).await?;
+            tracing::debug!(keys = twice.len(), "several rows share a key");
+            for key in twice {
+                if let Ok(place) = rows.binary_search_by_key(&key, |row| row.key) {
+                    rows[place].doubt();
+                }
+            }
+        }
         Ok(rows)
     }
 

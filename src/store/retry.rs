@@ -62,7 +62,7 @@ impl<'a> Tries<'a> {
     /// The same error: it is final, time is up, or whoever watches gave up.
     pub(super) async fn wait(&mut self, error: StoreError) -> Result<(), StoreError> {
         match error.verdict() {
-            Verdict::Retry | Verdict::RetryPart(_) => {}
+            Verdict::Retry | Verdict::RetryPart(_) | Verdict::Reload => {}
             Verdict::Pause => self.bound = self.retry.max_wait,
             Verdict::Split | Verdict::Stop => return Err(error),
         }

@@ -11,6 +11,7 @@ use super::error::StoreError;
 use super::filter;
 use super::schema::{BYTES, CONTENT_HASH, DETAILS_HASH, EMBEDDING, ID, MODIFIED, PATH, pair};
 use super::search::{Scope, named};
+use super::verdict::Verdict;
 use crate::entity::{Embedding, ImageId, PathKey};
 
 pub(super) const OPERATION: &str = "read rows";
@@ -26,8 +27,18 @@ pub struct HeldRow {
     pub bytes: i64,
     /// Modification time, in microseconds since 1970.
     pub modified: i64,
-    /// [`details_hash`](crate::entity::details_hash) of the row.
+    /// [`details_hash`](crate::entity::details_hash) of the row; none that a
+    /// picture has, where several rows share the key.
     pub details: i64,
+}
+
+impl HeldRow {
+    /// Makes it differ from every picture, so that it is written anew: an upsert
+    /// replaces all rows of its key. Milvus 2.3.5 leaves two where it is killed
+    /// in an upsert.
+    pub(super) fn doubt(&mut self) {
+        self.details = !self.details;
+    }
 }
 
 /// First 128 bits of a BLAKE3 of a file's bytes: two of 10^12 files share them
@@ -55,7 +66,8 @@ pub struct HeldVector {
 
 impl Store {
     /// What the collection holds of `ids`, at Strong consistency; ids that it
-    /// does not hold are absent.
+    /// does not hold are absent. Where several rows share an id, none says what
+    /// a picture does.
     ///
     /// # Errors
     /// As for [`count_rows`](Self::count_rows).
@@ -68,10 +80,34 @@ impl Store {
             return Ok(HashMap::new());
         }
         let fields = [ID, CONTENT_HASH, BYTES, MODIFIED, DETAILS_HASH];
+        let filter = filter::any_of(ID, ids);
+        let all = Scope::default();
+        // Boxed, since both together would make large futures of all callers.
+        let rows = Box::pin(self.query(collection, filter.clone(), &fields, None));
+        let (reply, count) =
+            tokio::try_join!(rows, Box::pin(self.count(collection, filter, &all)))?;
+        let mut rows: HashMap<ImageId, HeldRow> = rows_of(&columns(&reply))?.into_iter().collect();
+        if count > rows.len() as u64 {
+            // Which of them are doubled is not worth asking.
+            rows.values_mut().for_each(HeldRow::doubt);
+        }
+        Ok(rows)
+    }
+
+    /// Number of rows, those that share a key counted each.
+    pub(super) async fn count(
+        &self,
+        collection: &str,
+        filter: String,
+        scope: &Scope,
+    ) -> Result<u64, StoreError> {
         let reply = self
-            .query(collection, filter::any_of(ID, ids), &fields, None)
+            .query_in(collection, (filter, scope), &["count(*)"], None)
             .await?;
-        Ok(rows_of(&columns(&reply))?.into_iter().collect())
+        let columns = columns(&reply);
+        let counts = columns.longs("count(*)")?;
+        let count = counts.first().copied().unwrap_or_default();
+        Ok(u64::try_from(count).unwrap_or_default())
     }
 
     /// Vectors of `ids`, with path and content hash, at Strong consistency;
@@ -168,14 +204,25 @@ impl Store {
             consistency_level: ConsistencyLevel::Strong as i32,
             ..Default::default()
         };
-        let reply = self
-            .call(OPERATION, request, |mut stub, request| async move {
-                stub.query(request).await
-            })
-            .await?;
-        self.check(OPERATION, reply.status.as_ref())
-            .map_err(|error| filter::blame(named(error, collection), &scope.filter))?;
-        Ok(reply)
+        let mut tries = self.tries();
+        loop {
+            let reply: QueryResults = self
+                .call(OPERATION, request.clone(), |mut stub, request| async move {
+                    stub.query(request).await
+                })
+                .await?;
+            let error = match self.check(OPERATION, reply.status.as_ref()) {
+                Ok(()) => return Ok(reply),
+                Err(error) => error,
+            };
+            if !self.reloads || error.verdict() != Verdict::Reload {
+                let error = named(error, collection);
+                return Err(filter::blame(error, &scope.filter));
+            }
+            tracing::info!(collection, "not loaded any more: loading it again");
+            self.load(collection).await?;
+            tries.wait(error).await?;
+        }
     }
 }
 

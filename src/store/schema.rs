@@ -169,6 +169,12 @@ pub(super) fn fields(found: &DescribeCollectionResponse) -> &[FieldSchema] {
     found.schema.as_ref().map_or(&[], |schema| &schema.fields)
 }
 
+/// Milvus's rule for names: `[A-Za-z_][A-Za-z0-9_]*`, at most 255 bytes.
+pub(super) fn is_name(name: &str) -> bool {
+    let starts = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    starts && name.len() <= 255 && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
 pub(super) fn pair(key: &str, value: &dyn std::fmt::Display) -> KeyValuePair {
     KeyValuePair {
         key: key.to_owned(),

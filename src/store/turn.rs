@@ -1,5 +1,8 @@
-//! One writer at a time for a Milvus Lite, which loses acknowledged rows when
-//! several write to a collection at once.
+//! One request at a time for a Milvus Lite, and one writer of all programs.
+//!
+//! Lite loses acknowledged rows when several write to a collection at once. And
+//! it opens a collection anew for each of the first requests after its start
+//! that come together: a row that one of them writes was gone in 6 of 8 tries.
 //!
 //! Lite serves one machine, so a locked file in its folder for temporary files
 //! is enough to take turns, between programs too; the system unlocks it when a
@@ -11,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
+
+use tokio::sync::MutexGuard;
 
 use super::connect::Store;
 use super::error::{Reason, StoreError};
@@ -27,6 +32,15 @@ pub(super) struct Turn {
 }
 
 impl Store {
+    /// Waits until no other request of this store is under way, on Lite.
+    pub(super) async fn alone(&self) -> Option<MutexGuard<'_, ()>> {
+        if self.server().lite {
+            Some(self.under_way.lock().await)
+        } else {
+            None
+        }
+    }
+
     /// Waits until no other program writes to the collection, on Lite.
     ///
     /// # Errors

@@ -16,6 +16,8 @@ pub(super) enum Verdict {
     Split,
     /// Send it again after a long wait: somebody has to act first.
     Pause,
+    /// Load the collection, and send it again.
+    Reload,
     /// Nothing that we can send changes the answer.
     Stop,
 }
@@ -28,6 +30,10 @@ impl StoreError {
             Self::Server {
                 code, retriable, ..
             } if *retriable || *code == code::RATE_LIMIT => Verdict::Retry,
+            Self::Server {
+                code: code::COLLECTION_NOT_LOADED,
+                ..
+            } => Verdict::Reload,
             Self::Transport { code, source, .. } => match code {
                 // The Go server says ResourceExhausted for a message that is too
                 // large and for a server that is too busy; tonic, OutOfRange.
@@ -100,6 +106,7 @@ mod tests {
             (server(1, true), Verdict::Retry),
             (server(1, false), Verdict::Stop),
             (server(100, false), Verdict::Stop),
+            (server(101, false), Verdict::Reload),
             (server(1100, false), Verdict::Stop),
             (transport(Code::Unavailable, "away"), Verdict::Retry),
             (transport(Code::Aborted, "away"), Verdict::Retry),

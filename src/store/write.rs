@@ -101,7 +101,7 @@ impl Store {
                     let reason = "Milvus takes the batch and keeps leaving its row out";
                     upserted.faults.extend(lost(rows, reason.to_owned()));
                 }
-                Verdict::Retry | Verdict::Pause | Verdict::Stop => {
+                Verdict::Retry | Verdict::Pause | Verdict::Reload | Verdict::Stop => {
                     upserted.faults.extend(lost(rows, error.to_string()));
                     upserted.fatal = Some(error);
                 }

@@ -162,9 +162,17 @@ impl Fake {
         state.actions.insert(method, Box::new(action));
     }
 
-    /// Whether what was to be done before a call of `method` has begun.
-    pub(crate) fn takes(&self, method: &str) -> bool {
-        !self.service.state().actions.contains_key(method)
+    /// Forgets that any collection is loaded, before the next call of `method`
+    /// is answered.
+    pub(crate) fn unload_before(&self, method: &'static str) {
+        let service = self.service.clone();
+        self.once(method, move || {
+            let mut state = service.state();
+            state
+                .collections
+                .values_mut()
+                .for_each(|held| held.loaded = false);
+        });
     }
 
     pub(crate) fn takes_at_most(&self, bytes: usize) {

@@ -209,6 +209,19 @@ fn faults_while_the_collection_is_made_ready_are_overcome() {
     }
 }
 
+/// As Milvus Lite does when it is started anew.
+#[test]
+fn a_collection_that_is_no_longer_loaded_is_loaded_again() {
+    let scene = Scene::new(10);
+    scene.expect_all(&scene.ingest().run());
+    for args in ["", "--verify"] {
+        let loads = scene.milvus.calls("load_collection");
+        scene.milvus.unload_before("query");
+        scene.ingest().args(args).run().expect_code(0);
+        assert_eq!(scene.milvus.calls("load_collection"), loads + 1);
+    }
+}
+
 #[test]
 fn an_answer_of_a_hundred_megabytes_is_read() {
     let scene = Scene::new(10);

@@ -17,5 +17,6 @@ mod outages;
 mod random;
 mod relay;
 mod scene;
+mod signals;
 mod sizes;
 mod twins;

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
 
 use crate::fake::Fault;
-use crate::scene::{ROW_BYTES, Scene, counts_of};
+use crate::scene::{Scene, counts_of};
 
 /// Pictures of a run.
 const PICTURES: usize = 30;
@@ -36,38 +36,6 @@ fn fault() -> impl Strategy<Value = Option<Fault>> {
     ]
 }
 
-/// Faults that pass, in requests that write nothing.
-fn passing() -> impl Strategy<Value = Option<Fault>> {
-    prop_oneof![
-        4 => Just(None),
-        2 => Just(Some(Fault::Unavailable)),
-        2 => Just(Some(Fault::RateLimit)),
-        2 => Just(Some(Fault::CutBefore)),
-        2 => Just(Some(Fault::CutAfter)),
-        1 => Just(Some(Fault::Large(20 << 20))),
-        1 => Just(Some(Fault::Quota)),
-    ]
-}
-
-/// What a server does to a run.
-#[derive(Debug, Clone)]
-struct Schedule {
-    writes: Vec<Option<Fault>>,
-    reads: Vec<Option<Fault>>,
-    /// Rows that it takes in one message; of more it says that it is too large.
-    most_rows: usize,
-}
-
-fn schedule() -> impl Strategy<Value = Schedule> {
-    let writes = proptest::collection::vec(fault(), 0..24);
-    let reads = proptest::collection::vec(passing(), 0..4);
-    (writes, reads, 1..=BATCH).prop_map(|(writes, reads, most_rows)| Schedule {
-        writes,
-        reads,
-        most_rows,
-    })
-}
-
 /// What must come of a schedule.
 #[derive(Debug, Default)]
 struct Model {
@@ -80,18 +48,12 @@ struct Model {
 }
 
 impl Model {
-    fn of(schedule: &Schedule) -> Self {
+    fn of(schedule: &[Option<Fault>]) -> Self {
         let mut model = Self::default();
-        let mut faults = schedule.writes.iter().cloned();
+        let mut faults = schedule.iter().cloned();
         let pictures: Vec<usize> = (0..PICTURES).collect();
         for batch in pictures.chunks(BATCH) {
-            for part in batch.chunks(schedule.most_rows) {
-                if model.ended {
-                    model.failed += part.len() as u64;
-                } else {
-                    model.write(part.to_vec(), &mut faults);
-                }
-            }
+            model.write(batch.to_vec(), &mut faults);
             if model.ended {
                 break;
             }
@@ -151,14 +113,11 @@ fn the_ledger_balances_and_the_rows_are_the_models() {
         failure_persistence: None,
         ..Config::default()
     };
-    let checked = TestRunner::new(config).run(&schedule(), |schedule| {
+    let schedules = proptest::collection::vec(fault(), 0..24);
+    let checked = TestRunner::new(config).run(&schedules, |schedule| {
         let model = Model::of(&schedule);
         let scene = Scene::new(PICTURES as u64);
-        scene.milvus.takes_at_most(schedule.most_rows * ROW_BYTES);
-        scene.milvus.schedule("upsert", schedule.writes);
-        for method in ["query", "describe_collection", "describe_index", "get_load_state"] {
-            scene.milvus.schedule(method, schedule.reads.clone());
-        }
+        scene.milvus.schedule("upsert", schedule);
         let run = scene.ingest().args("--timeout 1 --retry-max-wait 1");
         let ran = run.run();
         prop_assert_eq!(ran.code, Some(model.code()), "{}", ran.text(&[]));

@@ -33,14 +33,34 @@ impl Scene {
         }
     }
 
+    /// Puts copies of the first picture beside it.
+    pub(crate) fn add_copies(&self, count: u32) {
+        let first = self.folder.path().join("picture-00.png");
+        for number in 0..count {
+            let copy = self.folder.path().join(format!("copy-{number:04}.png"));
+            std::fs::copy(&first, copy).unwrap();
+        }
+    }
+
+    /// Deletes the picture of that number.
+    pub(crate) fn lose(&self, number: u64) {
+        let path = self.folder.path().join(format!("picture-{number:02}.png"));
+        std::fs::remove_file(path).unwrap();
+    }
+
     /// An `ingest` of all pictures, two in a message, that waits briefly.
     pub(crate) fn ingest(&self) -> Run {
         self.ingest_in_batches(2)
     }
 
     pub(crate) fn ingest_in_batches(&self, rows: usize) -> Run {
+        self.for_people(rows).args("--format json")
+    }
+
+    /// The same, with a summary as people read it.
+    pub(crate) fn for_people(&self, rows: usize) -> Run {
         ingest()
-            .args("--model pixels --batch 1 --format json --workers 1 --threads 1")
+            .args("--model pixels --batch 1 --workers 1 --threads 1")
             .args("--retry-first-wait 5 --upserts-in-flight 1")
             .env("MILVUS_RETRY_FOR", "30")
             .args(&format!("--upsert-bytes {}", rows * ROW_BYTES))

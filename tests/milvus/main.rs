@@ -6,18 +6,8 @@
 #[expect(dead_code, unreachable_pub, reason = "shared by three suites")]
 mod support;
 
-/// Makes each function a test on both servers.
-macro_rules! on_both_servers {
-    ($($(#[$meta:meta])* fn $name:ident($server:ident: &Server) $body:block)*) => {
-        mod on_lite {
-            $(#[test] fn $name() { super::$name(&crate::servers::Server::lite()); })*
-        }
-        mod on_standalone {
-            $(#[test] fn $name() { super::$name(&crate::servers::Server::standalone()); })*
-        }
-        $($(#[$meta])* fn $name($server: &Server) $body)*
-    };
-}
+#[macro_use]
+mod servers;
 
 mod check;
 mod complete;
@@ -28,6 +18,5 @@ mod interrupt;
 mod rare;
 mod search;
 mod seeing;
-mod servers;
 mod sync;
 mod verify;

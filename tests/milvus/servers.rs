@@ -18,6 +18,20 @@ use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint};
 
 use crate::support::Run;
 
+/// Makes each function a test on both servers.
+#[allow(unused_macros, reason = "the bench names its servers one by one")]
+macro_rules! on_both_servers {
+    ($($(#[$meta:meta])* fn $name:ident($server:ident: &Server) $body:block)*) => {
+        mod on_lite {
+            $(#[test] fn $name() { super::$name(&crate::servers::Server::lite()); })*
+        }
+        mod on_standalone {
+            $(#[test] fn $name() { super::$name(&crate::servers::Server::standalone()); })*
+        }
+        $($(#[$meta])* fn $name($server: &Server) $body)*
+    };
+}
+
 /// A server that `make test` started.
 #[derive(Debug, Clone)]
 pub(crate) struct Server {
@@ -85,7 +99,7 @@ impl Server {
         }
     }
 
-    async fn stub(&self) -> Option<MilvusServiceClient<Channel>> {
+    pub(crate) async fn stub(&self) -> Option<MilvusServiceClient<Channel>> {
         let mut endpoint = Endpoint::from_shared(self.uri.clone()).unwrap();
         if let Some(ca) = &self.ca {
             let ca = Certificate::from_pem(std::fs::read(ca).unwrap());
@@ -96,7 +110,7 @@ impl Server {
         Some(MilvusServiceClient::new(endpoint.connect().await.ok()?))
     }
 
-    fn request<T>(&self, message: T) -> tonic::Request<T> {
+    pub(crate) fn request<T>(&self, message: T) -> tonic::Request<T> {
         use base64::Engine;
         let mut request = tonic::Request::new(message);
         if let Some(token) = &self.token {
@@ -164,7 +178,7 @@ impl Drop for Stranger {
 /// A collection of one test.
 #[derive(Debug)]
 pub(crate) struct Collection {
-    server: Server,
+    pub(crate) server: Server,
     pub(crate) name: String,
 }
 

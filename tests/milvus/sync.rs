@@ -151,6 +151,39 @@ on_both_servers! {
         }
     }
 
+    /// As Milvus 2.3.5 leaves them where it is killed in an upsert.
+    fn a_key_that_two_rows_have_is_written_anew(server: &Server) {
+        let collection = server.collection("doubled");
+        let dir = tempfile::tempdir().unwrap();
+        let shop = dir.path().join("shop");
+        for number in 0..5 {
+            copy("objects/red-handbag.webp", &shop.join(format!("{number}.webp")));
+        }
+        run(server, &collection, "", &shop);
+        // Lite replaces where it is told to insert.
+        let kept = u64::from(server.token.is_none());
+        let rows = || block_on(async {
+            server.store().await.count_rows(&collection.name, &ImageId::prefix("shop")).await.unwrap()
+        });
+        let double = || {
+            block_on(collection.insert_again(&ImageId::new("shop", "3.webp")));
+            assert_eq!(rows(), 6 - kept);
+        };
+        double();
+        let summary = run(server, &collection, "", &shop);
+        assert_eq!((&summary["updated"], rows()), (&(1 - kept).into(), 5), "{summary}");
+        // Of a file that is named alone, the folder's other rows are not read.
+        double();
+        let summary = run(server, &collection, "", &shop.join("3.webp"));
+        assert_eq!((&summary["updated"], rows()), (&(1 - kept).into(), 5), "{summary}");
+        // One whose file is gone is pruned as often as it is there.
+        double();
+        fs::remove_file(shop.join("3.webp")).unwrap();
+        let summary = run(server, &collection, "--prune --prune-limit 50", &shop);
+        assert_eq!((&summary["pruned"], rows()), (&1.into(), 4), "{summary}");
+        assert_eq!(run(server, &collection, "", &shop)["unchanged"], 4);
+    }
+
     fn what_is_gone_is_pruned_and_nothing_else(server: &Server) {
         let collection = server.collection("prune");
         let dir = tempfile::tempdir().unwrap();

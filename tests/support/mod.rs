@@ -1,5 +1,7 @@
 //! Running the real binaries and comparing what they say.
 
+pub mod under_way;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -75,6 +75,14 @@ pub struct Verification {
 }
 
 impl Verification {
+    /// Nothing was compared.
+    fn interrupted() -> Self {
+        Self {
+            interrupted: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether the collection is as it should be.
     pub fn is_clean(&self) -> bool {
         self.counts.values().all(|count| *count == 0) && !self.interrupted
@@ -117,16 +125,28 @@ impl Ingest {
         target: &VerifyTarget,
         pictures: Pictures,
         observer: Arc<dyn Observer>,
-        cancel: Cancel,
+        cancel: &Cancel,
+    ) -> Result<Verification, IngestError> {
+        match self.compare(target, pictures, observer, cancel).await {
+            Err(error) if error.is_impatience(cancel.is_cancelled()) => {
+                Ok(Verification::interrupted())
+            }
+            compared => compared,
+        }
+    }
+
+    async fn compare(
+        &mut self,
+        target: &VerifyTarget,
+        pictures: Pictures,
+        observer: Arc<dyn Observer>,
+        cancel: &Cancel,
     ) -> Result<Verification, IngestError> {
         let start = Instant::now();
         let findings = Findings::default();
         let sources = tokio::select! {
             sources = self.rows_of(target, &findings) => sources?,
-            () = cancel.cancelled() => {
-                let interrupted = true;
-                return Ok(Verification { interrupted, ..Verification::default() });
-            }
+            () = cancel.cancelled() => return Ok(Verification::interrupted()),
         };
         let Pictures {
             entries,
@@ -166,7 +186,7 @@ impl Ingest {
                 sources: &sources,
                 limits: &limits,
                 findings: &findings,
-                cancel: &cancel,
+                cancel,
             };
             let sampled = self.embed_again(&seen.chosen, &stored).await?;
             verification.sampled = sampled.pictures;
@@ -227,8 +247,9 @@ impl Ingest {
         Ok(())
     }
 
-    /// Deletes the rows that an ordinary run would leave as they are. It writes
-    /// them anew, where their pictures are there. Returns how many.
+    /// Deletes the rows that an ordinary run would leave as they are, until
+    /// `cancel`. It writes them anew, where their pictures are there. Returns how
+    /// many.
     ///
     /// # Errors
     /// They may not be deleted (see [`Verification::may_repair`]), or the
@@ -238,11 +259,20 @@ impl Ingest {
         collection: &str,
         verification: &Verification,
         prune: Prune,
+        cancel: &Cancel,
     ) -> Result<u64, IngestError> {
         verification.may_repair(prune)?;
+        let mut deleted = 0;
         for ids in verification.doomed.chunks(ROWS_AT_ONCE) {
-            self.store.delete_rows(collection, ids).await?;
+            if cancel.is_cancelled() {
+                break;
+            }
+            match self.store.delete_rows(collection, ids).await {
+                Err(error) if cancel.is_cancelled() && error.is_retryable() => break,
+                done => done?,
+            }
+            deleted += ids.len() as u64;
         }
-        Ok(verification.doomed.len() as u64)
+        Ok(deleted)
     }
 }
