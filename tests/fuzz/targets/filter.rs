@@ -1,5 +1,5 @@
 //! Any text as a literal of Milvus's filter language: read back by the
-//! language's own rules it is the same text, and nothing follows it.
+//! language's own rules it is the same text, and nothing gets out of it.
 
 #![no_main]
 
@@ -8,14 +8,24 @@ use milvus_image_search::store;
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
-    holds(&text, &store::quote(&text));
+    holds(&store::quote(&text), &[&text], "$");
 });
 
-/// `expression` is one literal, and the literal says `text`.
-fn holds(text: &str, expression: &str) {
-    let (read, rest) = literal(expression).unwrap_or_else(|| panic!("no literal: {expression}"));
-    assert_eq!(read, text, "{expression}");
-    assert_eq!(rest, "", "{expression}");
+/// `expression` has these literals, and with `$` in the place of each it is
+/// `frame`.
+fn holds(expression: &str, literals: &[&str], frame: &str) {
+    let mut rest = expression;
+    let (mut found, mut around) = (Vec::new(), String::new());
+    while let Some((before, from)) = rest.find('"').map(|at| rest.split_at(at)) {
+        let (text, behind) = literal(from).unwrap_or_else(|| panic!("no literal: {expression}"));
+        found.push(text);
+        around.push_str(before);
+        around.push('$');
+        rest = behind;
+    }
+    around.push_str(rest);
+    assert_eq!(found, literals, "{expression}");
+    assert_eq!(around, frame, "{expression}");
 }
 
 /// The text of the literal that `expression` begins with, and what follows it:
