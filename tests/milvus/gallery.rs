@@ -93,7 +93,7 @@ on_both_servers! {
         keys.sort();
         let mut exactly = [
             "version", "collection", "model", "discovered", "upserted", "moved", "updated", "unchanged",
-            "rejected", "failed", "cancelled", "pruned", "elapsed_seconds",
+            "rejected", "failed", "cancelled", "pruned", "complete", "elapsed_seconds",
         ];
         exactly.sort_unstable();
         assert_eq!(keys, exactly);
