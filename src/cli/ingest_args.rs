@@ -203,7 +203,7 @@ pub(super) struct PaceArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
 
-    /// Pictures in one run of the model
+    /// Pictures in one run of the model; the last run is filled up, for vectors that are equal to the bit
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) batch: u16,
 

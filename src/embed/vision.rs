@@ -73,6 +73,18 @@ impl VisionTower {
         Ok(tower)
     }
 
+    /// From here on the graph runs on exactly `images` places at once, unless
+    /// it has a fixed number of its own: ONNX Runtime's sums depend on the size
+    /// of a batch in their last bits, but on no place and no neighbour in it, so
+    /// that a picture's vector is the same to the bit whatever comes with it.
+    #[must_use]
+    pub fn in_batches_of(mut self, images: usize) -> Self {
+        if let Some((_, graph)) = &mut self.graph {
+            graph.batch.get_or_insert(images);
+        }
+        self
+    }
+
     /// Where the graph does not declare the shape of its output, one run on a
     /// black picture shows it, before any collection takes its dimension.
     fn probe(&mut self) -> Result<(), EmbedError> {
@@ -125,7 +137,7 @@ impl VisionTower {
         let mut pooled = Vec::with_capacity(count);
         for chunk in tensors.chunks(most * per_image) {
             let images = chunk.len() / per_image;
-            // A graph with a fixed batch gets its missing places as zeros.
+            // In batches of one size missing places are zeros.
             let padded: Vec<f32>;
             let (input, places) = match graph.batch {
                 Some(batch) if images < batch => {

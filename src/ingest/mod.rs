@@ -100,7 +100,8 @@ pub struct Pace {
     pub workers: usize,
     /// Threads that one session uses.
     pub threads: usize,
-    /// Pictures in one run of the graph.
+    /// Pictures in one run of the graph; the last run of a worker is filled up
+    /// with black ones, so that vectors do not depend on what came together.
     pub batch_images: usize,
     /// Bytes in one upsert.
     pub batch_bytes: usize,
@@ -176,8 +177,12 @@ impl Ingest {
                 }
                 _ => Ok(()),
             });
+            let open = || {
+                let tower = VisionTower::open(&model, runtime, pace.threads)?;
+                Ok::<_, EmbedError>(tower.in_batches_of(pace.batch_images))
+            };
             let opening: Vec<_> = (0..pace.workers.max(1))
-                .map(|_| scope.spawn(|| VisionTower::open(&model, runtime, pace.threads)))
+                .map(|_| scope.spawn(open))
                 .collect();
             opening
                 .into_iter()

@@ -1,7 +1,8 @@
 //! Vectors equal to those that the same graphs give in Python, from the same
 //! files.
 
-use std::path::Path;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use base64::Engine;
@@ -31,6 +32,15 @@ fn model(name: &str) -> Model {
 
 fn golden(path: &str) -> Value {
     serde_json::from_str(&std::fs::read_to_string(repo().join(path)).unwrap()).unwrap()
+}
+
+/// The twelve pictures of lit-b0's references.
+fn lit_b0_pictures() -> Vec<PathBuf> {
+    let folder = repo().join("tests/fixtures/lit-b0");
+    let golden = golden("tests/fixtures/lit-b0/golden.json");
+    let entries = golden["images"].as_array().unwrap();
+    let names = entries.iter().map(|entry| entry["path"].as_str().unwrap());
+    names.map(|name| folder.join(name)).collect()
 }
 
 pub(crate) fn floats(base64: &Value) -> Vec<f32> {
@@ -239,14 +249,35 @@ proptest! {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(12))]
 
+    /// In batches of one size neither neighbours nor places change a bit, filled
+    /// up or not.
+    #[test]
+    fn in_batches_of_one_size_no_bit_changes(
+        orders in prop::collection::vec(prop::collection::vec(0usize..12, 1..9), 2),
+        threads in 1usize..3,
+        name in prop::sample::select(vec!["lit-b0", "resnet50"]),
+    ) {
+        let model = model(name);
+        let paths = lit_b0_pictures();
+        let tower = VisionTower::open(&model, Some(runtime()), threads).unwrap();
+        let mut tower = tower.in_batches_of(8);
+        let mut seen: HashMap<usize, Vec<f32>> = HashMap::new();
+        for order in orders {
+            let batch: Vec<&Path> = order.iter().map(|place| paths[*place].as_path()).collect();
+            let vectors = tower.embed(&tensors(&model, &batch), batch.len()).unwrap();
+            for (picture, vector) in order.into_iter().zip(vectors) {
+                let vector = vector.unwrap();
+                let before = seen.entry(picture).or_insert_with(|| vector.clone());
+                prop_assert_eq!(&*before, &vector);
+            }
+        }
+    }
+
     /// Neighbours and places in a batch never change a vector.
     #[test]
     fn a_batch_changes_nothing(order in prop::collection::vec(0usize..12, 1..9)) {
         let model = model("lit-b0");
-        let golden = golden("tests/fixtures/lit-b0/golden.json");
-        let paths: Vec<_> = golden["images"].as_array().unwrap().iter()
-            .map(|entry| repo().join("tests/fixtures/lit-b0").join(entry["path"].as_str().unwrap()))
-            .collect();
+        let paths = lit_b0_pictures();
         let batch: Vec<&Path> = order.iter().map(|place| paths[*place].as_path()).collect();
         let together = embed(&model, &batch);
         for (picture, vector) in batch.iter().zip(together) {

@@ -1,15 +1,58 @@
-//! Any text as a literal of Milvus's filter language: read back by the
-//! language's own rules it is the same text, and nothing gets out of it.
+//! Any text as a literal of Milvus's filter language, and as the value of a
+//! comparison: read back by the language's own rules it is the same text, and
+//! nothing gets out of it.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use milvus_image_search::store;
+use milvus_image_search::store::{Comparison, quote};
+
+/// Operators, with what an expression makes of each for a text and for a number
+/// `#`; `$` stands for a literal.
+const OPERATORS: [(&str, &str, &str); 6] = [
+    (
+        "=",
+        "attributes[$] == $",
+        "(attributes[$] == # or attributes[$] == $)",
+    ),
+    (
+        "!=",
+        "((exists attributes[$]) and (attributes[$] != $))",
+        "((exists attributes[$]) and (attributes[$] != $ and attributes[$] != #))",
+    ),
+    ("<", "attributes[$] < $", "attributes[$] < #"),
+    ("<=", "attributes[$] <= $", "attributes[$] <= #"),
+    (">", "attributes[$] > $", "attributes[$] > #"),
+    (">=", "attributes[$] >= $", "attributes[$] >= #"),
+];
 
 fuzz_target!(|bytes: &[u8]| {
     let text = String::from_utf8_lossy(bytes);
-    holds(&store::quote(&text), &[&text], "$");
+    holds(&quote(&text), &[&text], "$");
+    for (sign, with_text, with_number) in OPERATORS {
+        compares(sign, text.trim(), with_text, with_number);
+    }
 });
+
+/// `colour sign value` becomes the frame for its kind of value.
+fn compares(sign: &str, value: &str, with_text: &str, with_number: &str) {
+    let comparison: Comparison = format!("colour {sign} {value}").parse().unwrap();
+    let frame = match value.parse::<serde_json::Number>() {
+        Ok(number) => with_number.replace('#', &number.to_string()),
+        Err(_) => with_text.to_owned(),
+    };
+    let literals: Vec<&str> = frame
+        .match_indices('$')
+        .map(|(at, _)| {
+            if frame[..at].ends_with('[') {
+                "colour"
+            } else {
+                value
+            }
+        })
+        .collect();
+    holds(&comparison.expression(), &literals, &frame);
+}
 
 /// `expression` has these literals, and with `$` in the place of each it is
 /// `frame`.
