@@ -26,6 +26,8 @@ mod search_labels;
 mod search_output;
 mod search_places;
 mod search_question;
+mod search_stray;
+mod search_template;
 mod settings;
 mod signals;
 mod terminal;

@@ -17,11 +17,13 @@ use super::search_evaluate_args::EvaluateArgs;
 use super::search_output::{AnswerFormat, OutputArgs};
 use super::search_places::{self as places, Opened};
 use super::search_question::{self as parts, PartsArgs};
+use super::search_stray::StrayArgs;
+use super::search_template::Template;
 use super::settings::{MilvusArgs, PlaceArgs};
 use super::terminal::{self, CommonArgs, tell};
 use super::{search_answer as answer, search_batch as batch, search_labels as labels};
 use crate::config::{Consistency, ScoreRange, Tuning};
-use crate::search::{Asker, Clock, Cut, PLACEHOLDER, Selection};
+use crate::search::{Asker, Clock, Cut, Selection};
 use crate::store::{Comparison, MAX_HITS, Scope, Store};
 
 /// How long transient faults of the server are waited out.
@@ -41,6 +43,9 @@ pub(super) const RETRY: Duration = Duration::from_secs(10);
 pub struct SearchArgs {
     #[command(subcommand)]
     command: Option<SearchCommand>,
+
+    #[command(flatten)]
+    stray: StrayArgs,
 
     #[command(flatten)]
     pub(super) parts: PartsArgs,
@@ -63,12 +68,13 @@ pub struct SearchArgs {
           conflicts_with_all = ["queries", "id", "filter", "where", "partition"])]
     pub(super) labels: Option<PathBuf>,
 
-    /// Sentence around each text, {} in its place: 'a photo of a {}'
+    /// Sentence around each text, {} in its place: 'a photo of a {}'; `model`
+    /// is the model's own
     ///
     /// Given several times, a text's vector is the mean over the sentences.
     /// [default: the text as it is; for --labels the model's own sentence]
     #[arg(long, value_name = "SENTENCE", help_heading = "What is looked for")]
-    pub(super) template: Vec<String>,
+    pub(super) template: Vec<Template>,
 
     /// Collection to search; may be given several times [default: the only one
     /// that `ingest` made]
@@ -306,6 +312,7 @@ impl SearchArgs {
     }
 
     fn check(&self) -> Result<(), Failure> {
+        self.stray.check(&self.parts, &self.output)?;
         self.output.check(self.queries.is_some())?;
         if self.queries.is_some() {
             let lines = |form| form == AnswerFormat::Jsonl;
@@ -313,12 +320,6 @@ impl SearchArgs {
         }
         if self.labels.is_some() {
             self.output.check_without_hits("--labels", |_| true)?;
-        }
-        if let Some(bad) = self.template.iter().find(|t| !t.contains(PLACEHOLDER)) {
-            return Err(Failure::usage(
-                anyhow!("the template {bad:?} has no {{}}"),
-                "put {} where the words go: --template 'a photo of a {}'",
-            ));
         }
         if self.collection.len() > 1 && (self.min_score.is_some() || self.range.is_some()) {
             return Err(Failure::usage(

@@ -7,9 +7,10 @@ use clap::{ValueEnum, ValueHint};
 
 use super::failure::Failure;
 use super::search::{ConsistencyArg, all_of};
+use super::search_template::Template;
 use super::settings::MilvusArgs;
 use crate::config::{Consistency, Tuning};
-use crate::search::{Cut, PLACEHOLDER, Selection};
+use crate::search::{Cut, Selection};
 use crate::store::{Comparison, Scope};
 
 /// Stored pictures that are asked with, where there is no file of queries.
@@ -87,9 +88,10 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "NAME")]
     partition: Vec<String>,
 
-    /// Sentence around each text, {} in its place: 'a photo of a {}'
+    /// Sentence around each text, {} in its place: 'a photo of a {}'; `model`
+    /// is the model's own
     #[arg(long, value_name = "SENTENCE")]
-    pub(super) template: Vec<String>,
+    pub(super) template: Vec<Template>,
 
     /// Candidates that an HNSW index looks at [default: 64, at least --limit]
     #[arg(long, value_name = "N", conflicts_with = "exact", value_parser = clap::value_parser!(u32).range(1..=32_768))]
@@ -217,12 +219,6 @@ impl EvaluateArgs {
             return Err(Failure::usage(
                 anyhow!("{flag} is of no use without --exact"),
                 "add --exact, or leave it out",
-            ));
-        }
-        if let Some(bad) = self.template.iter().find(|t| !t.contains(PLACEHOLDER)) {
-            return Err(Failure::usage(
-                anyhow!("the template {bad:?} has no {{}}"),
-                "put {} where the words go: --template 'a photo of a {}'",
             ));
         }
         let largest = self.k.iter().max().copied().unwrap_or_default();

@@ -9,9 +9,10 @@ use super::failure::{Exit, Failure};
 use super::search::{SearchArgs, warn_of_cut_texts};
 use super::search_output as output;
 use super::search_question::{self as parts, PartArg};
+use super::search_template::{Template, sentences};
 use crate::embed::{EmbedError, Runtime};
 use crate::render::{LabelView, LabelsView};
-use crate::search::{Embedder, PLACEHOLDER, rank_labels};
+use crate::search::{Embedder, rank_labels};
 
 /// Model that ranks where none is named, as `ingest` has it.
 const DEFAULT_MODEL: &str = "clip-vit-b-32";
@@ -29,9 +30,8 @@ pub(super) async fn run(args: SearchArgs) -> Result<Exit, Failure> {
         return Err(EmbedError::NoText { model }.into());
     };
     let templates = match (&args.template[..], &text.template) {
-        ([], Some(own)) => vec![own.clone()],
-        ([], None) => vec![PLACEHOLDER.to_owned()],
-        (given, _) => given.to_vec(),
+        ([], Some(_)) => sentences(&[Template::Own], &model)?,
+        (given, _) => sentences(given, &model)?,
     };
     model.verify()?;
     let runtime = Arc::new(Runtime::load()?);

@@ -185,6 +185,11 @@ impl OutputArgs {
         self.format.unwrap_or(AnswerFormat::Table)
     }
 
+    /// Whether that word is a way of the `--thumbnails` that stands without one.
+    pub(super) fn is_way(&self, word: &str) -> bool {
+        self.thumbnails.is_some() && Thumbnails::from_str(word, false).is_ok()
+    }
+
     fn draws(&self) -> bool {
         self.grid || self.thumbnails.is_some_and(|way| way != Thumbnails::None)
     }

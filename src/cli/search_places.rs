@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::anyhow;
 
 use super::failure::Failure;
+use super::search_template::{Template, sentences};
 use super::settings::{File, PlaceArgs};
 use super::terminal::tell;
 use crate::embed::{EmbedError, Runtime};
@@ -27,7 +28,7 @@ pub(super) struct Wanted<'a> {
     /// Model that must have filled them, where one was named.
     pub(super) model: Option<&'a str>,
     /// Sentences around texts.
-    pub(super) templates: &'a [String],
+    pub(super) templates: &'a [Template],
     /// Whether to load what is not in memory.
     pub(super) load: bool,
     /// Whether to say so.
@@ -118,11 +119,15 @@ pub(super) async fn open(
     } else {
         None
     };
-    let opened = models.into_iter().map(|(collection, model)| Opened {
-        collection,
-        embedder: Embedder::new(model, runtime.clone(), wanted.templates.to_vec()),
+    let opened = models.into_iter().map(|(collection, model)| {
+        let sentences = sentences(wanted.templates, &model)?;
+        let embedder = Embedder::new(model, runtime.clone(), sentences);
+        Ok(Opened {
+            collection,
+            embedder,
+        })
     });
-    Ok(opened.collect())
+    opened.collect()
 }
 
 /// The model that filled the collection. One that was named must be it.

@@ -98,6 +98,21 @@ fn questions_that_are_none() {
     }
 }
 
+/// Forgotten flags, quotes and signs.
+#[test]
+fn words_that_belong_to_no_flag() {
+    for (name, args) in [
+        ("question_no_flag", "red handbag"),
+        ("question_no_quotes", "-n 3 --text red handbag"),
+        ("question_way", "--text red --thumbnails kitty"),
+    ] {
+        snapshot(name, &search().args(args), &[]);
+    }
+    let picture = repo().join("tests/gallery/names.csv");
+    let hidden = [(picture.to_str().unwrap(), "[FILE]")];
+    snapshot("question_no_image", &search().arg(&picture), &hidden);
+}
+
 /// Forms that have no place for what was asked for.
 #[test]
 fn forms_that_do_not_suit() {
