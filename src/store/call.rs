@@ -1,5 +1,7 @@
 //! One request and its answer: sending, time limit, status, and trying again.
 
+use std::time::Duration;
+
 use milvus::proto::common::Status;
 use milvus::proto::milvus::{
     BoolResponse, CheckHealthResponse, ConnectResponse, DescribeCollectionResponse,
@@ -81,16 +83,26 @@ impl Store {
     }
 
     /// Sends a request once, within the time that one answer may take.
-    pub(super) async fn call_once<R>(
+    pub(super) fn call_once<R>(
         &self,
+        operation: &'static str,
+        sent: impl Future<Output = Result<tonic::Response<R>, tonic::Status>>,
+    ) -> impl Future<Output = Result<R, StoreError>> {
+        self.call_within(self.request_timeout, operation, sent)
+    }
+
+    /// As [`call_once`](Self::call_once), within that time.
+    pub(super) async fn call_within<R>(
+        &self,
+        limit: Duration,
         operation: &'static str,
         sent: impl Future<Output = Result<tonic::Response<R>, tonic::Status>>,
     ) -> Result<R, StoreError> {
         let _alone = self.alone().await;
-        match tokio::time::timeout(self.request_timeout, sent).await {
+        match tokio::time::timeout(limit, sent).await {
             Ok(Ok(reply)) => Ok(reply.into_inner()),
             Ok(Err(status)) => Err(self.transport_error(operation, &status)),
-            Err(_) => Err(too_late(operation, self.request_timeout)),
+            Err(_) => Err(too_late(operation, limit)),
         }
     }
 

@@ -1,18 +1,14 @@
-//! Collections: create, describe, mark with the model, index, load.
+//! Collections: create, describe, mark with the model, index.
 
-use std::time::Duration;
-
-use milvus::proto::common::{ConsistencyLevel, LoadState};
+use milvus::proto::common::ConsistencyLevel;
 use milvus::proto::milvus::{
     CreateCollectionRequest, CreateIndexRequest, DescribeCollectionRequest,
-    DescribeCollectionResponse, DescribeIndexRequest, GetLoadStateRequest, LoadCollectionRequest,
-    ShowCollectionsRequest,
+    DescribeCollectionResponse, DescribeIndexRequest, ShowCollectionsRequest,
 };
 use prost::Message;
 
-use super::connect::{Store, too_late};
+use super::connect::Store;
 use super::error::{StoreError, code};
-use super::retry::with_retry;
 use super::schema::{self, EMBEDDING, is_name, pair, value};
 use crate::config::{IndexKind, IndexSettings};
 use crate::entity::MetricType;
@@ -21,13 +17,6 @@ use crate::entity::MetricType;
 const MODEL_PROPERTY: &str = "image_search.model";
 const FINGERPRINT_PROPERTY: &str = "image_search.fingerprint";
 const SCHEMA_PROPERTY: &str = "image_search.schema_version";
-
-/// Longest wait for a collection to be loaded; ten times what 2.3.5 needs for
-/// ten million rows of 512.
-pub const LOAD_LIMIT: Duration = Duration::from_secs(1800);
-
-/// Pause between two looks at a collection that is being loaded.
-const LOAD_POLL: Duration = Duration::from_millis(100);
 
 /// The model that a collection belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -281,62 +270,6 @@ impl Store {
             Err(error) if self.index(collection).await?.is_none() => Err(error),
             _ => Ok(()),
         }
-    }
-
-    /// Whether the collection can be searched.
-    ///
-    /// # Errors
-    /// The server failed.
-    pub async fn is_loaded(&self, collection: &str) -> Result<bool, StoreError> {
-        const OPERATION: &str = "say whether the collection is loaded";
-        let request = GetLoadStateRequest {
-            collection_name: collection.to_owned(),
-            ..Default::default()
-        };
-        let reply = self
-            .call(OPERATION, request, |mut stub, request| async move {
-                stub.get_load_state(request).await
-            })
-            .await?;
-        match self.check(OPERATION, reply.status.as_ref()) {
-            Ok(()) => Ok(reply.state == LoadState::Loaded as i32),
-            Err(StoreError::Server {
-                code: code::COLLECTION_NOT_LOADED,
-                ..
-            }) => Ok(false),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Loads the collection into memory and waits until it can be searched.
-    ///
-    /// # Errors
-    /// The server refused, or needs longer than [`LOAD_LIMIT`].
-    pub async fn load(&self, collection: &str) -> Result<(), StoreError> {
-        const OPERATION: &str = "load the collection";
-        let loaded = tokio::time::timeout(LOAD_LIMIT, async {
-            let request = LoadCollectionRequest {
-                collection_name: collection.to_owned(),
-                ..Default::default()
-            };
-            // Lite answers when it is done, which took 72 s for 50,000 rows:
-            // the limit for one answer does not apply.
-            with_retry(self.tries(), || async {
-                let _alone = self.alone().await;
-                let mut stub = self.stub.clone();
-                let reply = stub.load_collection(request.clone()).await;
-                let status = reply.map_err(|status| self.transport_error(OPERATION, &status))?;
-                self.check(OPERATION, Some(status.get_ref()))
-            })
-            .await?;
-            while !self.is_loaded(collection).await? {
-                tokio::time::sleep(LOAD_POLL).await;
-            }
-            Ok(())
-        });
-        loaded
-            .await
-            .unwrap_or_else(|_| Err(too_late(OPERATION, LOAD_LIMIT)))
     }
 
     /// The number that the server gave the collection when it was created;

@@ -113,12 +113,13 @@ impl Store {
                 mode: String::new(),
             },
         };
-        store.server = store.identify().await?;
+        let version = store.version().await?;
         store.retry = Retry {
             first_wait: connection.retry_first_wait,
             max_wait: connection.retry_max_wait,
             deadline: connection.retry_deadline,
         };
+        store.server = store.identify(&version).await?;
         tracing::debug!(uri = store.uri, server = ?store.server, "connected");
         Ok(store)
     }
@@ -148,7 +149,7 @@ impl Store {
         &self.uri
     }
 
-    async fn identify(&self) -> Result<Server, StoreError> {
+    async fn version(&self) -> Result<String, StoreError> {
         const OPERATION: &str = "say which version it is";
         let reply = self
             .call(
@@ -159,11 +160,15 @@ impl Store {
             .await
             .map_err(|error| self.not_milvus(error))?;
         self.check(OPERATION, reply.status.as_ref())?;
+        Ok(reply.version)
+    }
+
+    async fn identify(&self, version: &str) -> Result<Server, StoreError> {
         // 2.3.5 answers GetVersion without looking at the token; Connect looks.
         let deploy_mode = self.handshake().await?;
         // The package of 2.3.5 calls itself `2.3.5-lite` and is a whole server.
-        let embedded = reply.version.strip_prefix("milvus_lite-");
-        let version = embedded.unwrap_or_else(|| reply.version.trim_start_matches('v'));
+        let embedded = version.strip_prefix("milvus_lite-");
+        let version = embedded.unwrap_or_else(|| version.trim_start_matches('v'));
         Ok(Server {
             version: version.to_owned(),
             lite: embedded.is_some() || deploy_mode == "embedded",

@@ -105,6 +105,78 @@ impl Model {
     }
 }
 
+/// What a run asks for once it knows that a Milvus is there.
+const METHODS: [&str; 11] = [
+    "connect",
+    "describe_collection",
+    "create_collection",
+    "create_index",
+    "describe_index",
+    "load_collection",
+    "get_load_state",
+    "query",
+    "upsert",
+    "flush",
+    "delete",
+];
+
+/// Faults that pass by themselves, whatever was asked.
+fn passing() -> impl Strategy<Value = Option<Fault>> {
+    prop_oneof![
+        4 => Just(None),
+        2 => Just(Some(Fault::Unavailable)),
+        2 => Just(Some(Fault::RateLimit)),
+        2 => Just(Some(Fault::CutBefore)),
+        2 => Just(Some(Fault::CutAfter)),
+        1 => Just(Some(Fault::Unanswered)),
+    ]
+}
+
+/// Whatever is asked may fail for a while: a first run, and one that prunes what
+/// is gone, end as if nothing had happened.
+#[test]
+fn faults_that_pass_leave_nothing_behind() {
+    let config = Config {
+        cases: 8,
+        max_shrink_iters: 32,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let schedules = || METHODS.map(|_| proptest::collection::vec(passing(), 0..4));
+    let runs = (schedules(), schedules(), 0..6_u64);
+    let checked = TestRunner::new(config).run(&runs, |(first, second, lost)| {
+        let scene = Scene::new(6);
+        let schedule = |scene: &Scene, faults: [Vec<Option<Fault>>; METHODS.len()]| {
+            for (method, faults) in METHODS.into_iter().zip(faults) {
+                scene.milvus.schedule(method, faults);
+            }
+        };
+        let pace = "--timeout 1 --retry-max-wait 1";
+        schedule(&scene, first);
+        let ran = scene.ingest().args(pace).run();
+        prop_assert_eq!(ran.code, Some(0), "{}", ran.text(&[]));
+        prop_assert_eq!(counts_of(&ran)["upserted"], 6);
+        scene.expect_rows();
+
+        for number in 0..lost {
+            scene.lose(number);
+        }
+        schedule(&scene, second);
+        let prune = "--prune --prune-limit 100";
+        let ran = scene.ingest().args(pace).args(prune).run();
+        prop_assert_eq!(ran.code, Some(0), "{}", ran.text(&[]));
+        prop_assert_eq!(counts_of(&ran)["unchanged"], 6 - lost);
+        prop_assert_eq!(&ran.json()["pruned"], lost, "{}", ran.text(&[]));
+        let rows: Vec<String> = scene.rows().into_keys().collect();
+        let left = (lost..6).map(|n| format!("picture-{n:02}.png"));
+        prop_assert_eq!(rows, left.collect::<Vec<_>>());
+        Ok(())
+    });
+    if let Err(error) = checked {
+        panic!("{error}");
+    }
+}
+
 #[test]
 fn the_ledger_balances_and_the_rows_are_the_models() {
     let config = Config {
