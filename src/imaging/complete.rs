@@ -37,16 +37,13 @@ fn first_scan(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Whether every chunk of a WebP lies within the file.
+/// A WebP without what follows its chunks; `None` where one of them does not
+/// lie within the file.
 ///
-/// The decoder does not look: it allocates what a chunk's header promises, and
-/// takes of the last one what is there.
-pub(super) fn webp_has_its_chunks(bytes: &[u8]) -> bool {
-    chunks_end(bytes).is_some_and(|end| end <= bytes.len())
-}
-
-/// Where the last chunk ends, as the headers say.
-fn chunks_end(bytes: &[u8]) -> Option<usize> {
+/// The decoder does not look: it allocates what a chunk's header promises, takes
+/// of the last one what is there, and up to 18 bytes behind it for another's
+/// header.
+pub(super) fn webp_chunks(bytes: &[u8]) -> Option<&[u8]> {
     let size_at = |at: usize| {
         let size = *bytes.get(at..)?.first_chunk()?;
         usize::try_from(u32::from_le_bytes(size)).ok()
@@ -59,7 +56,8 @@ fn chunks_end(bytes: &[u8]) -> Option<usize> {
         // Chunks are padded to even sizes; some writers forget the last pad.
         at = end.saturating_add(size % 2);
     }
-    Some(end)
+    bytes.get(..end)?;
+    Some(&bytes[..at.min(bytes.len())])
 }
 
 /// Whether a frame of a WebP is larger than the whole picture, as the headers
@@ -149,13 +147,21 @@ mod tests {
     #[test]
     fn a_webp_may_lack_its_last_pad_but_no_byte_more() {
         let odd = b"RIFF\x11\0\0\0WEBPVP8 \x05\0\0\0.....";
-        assert!(webp_has_its_chunks(odd));
-        assert!(!webp_has_its_chunks(&odd[..odd.len() - 1]));
-        assert!(!webp_has_its_chunks(&odd[..14]));
-        assert!(!webp_has_its_chunks(b"RIFF"));
+        assert_eq!(webp_chunks(odd), Some(&odd[..]));
+        assert_eq!(webp_chunks(&odd[..odd.len() - 1]), None);
+        assert_eq!(webp_chunks(&odd[..14]), None);
+        assert_eq!(webp_chunks(b"RIFF"), None);
         let endless = b"RIFF\xFF\xFF\xFF\xFFWEBPVP8 \xFF\xFF\xFF\xFF";
-        assert!(!webp_has_its_chunks(endless));
+        assert_eq!(webp_chunks(endless), None);
     }
+
+    #[test]
+    fn what_follows_a_webp_is_none_of_it() {
+        let odd = b"RIFF\x12\0\0\0WEBPVP8 \x05\0\0\0.....\0";
+        let followed = [&odd[..], b"EXIF\xFF\xFF\xFF\xFF"].concat();
+        assert_eq!(webp_chunks(&followed), Some(&odd[..]));
+    }
+
     #[test]
     fn no_frame_of_a_webp_is_larger_than_the_picture() {
         let chunk = |name: &[u8], data: &[u8]| {

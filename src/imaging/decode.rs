@@ -107,14 +107,16 @@ fn decode_as(
             let cap = memory_cap(check_size(width, height, limits)?);
             task.run(png::PngDecoder::with_limits(reader, cap))
         }
-        Format::WebP if !complete::webp_has_its_chunks(bytes) => {
-            Err(DecodeError::Truncated { format })
+        Format::WebP => {
+            let chunks = complete::webp_chunks(bytes).ok_or(DecodeError::Truncated { format })?;
+            if complete::webp_has_larger_frame(chunks) {
+                return Err(DecodeError::Malformed {
+                    format,
+                    source: Report::new("a frame is larger than the picture"),
+                });
+            }
+            task.run(webp::WebPDecoder::new(TimedReader::new(chunks, deadline)))
         }
-        Format::WebP if complete::webp_has_larger_frame(bytes) => Err(DecodeError::Malformed {
-            format,
-            source: Report::new("a frame is larger than the picture"),
-        }),
-        Format::WebP => task.run(webp::WebPDecoder::new(reader)),
         Format::Gif => task.run(gif::GifDecoder::new(reader)),
         Format::Bmp => {
             // The decoder has limits of its own, and other words for them.
