@@ -60,6 +60,13 @@ pub(super) struct EvaluateArgs {
     #[arg(long, short = 'n', value_name = "N", value_parser = clap::value_parser!(u32).range(1..=16_000))]
     limit: Option<u32>,
 
+    /// With --exact: have Milvus seal and index what was written first
+    ///
+    /// New rows are compared one by one until Milvus seals them by itself, which a
+    /// small collection may wait a day for. Needs the right to flush.
+    #[arg(long)]
+    pub(super) flush: bool,
+
     /// With --exact: the settings of ef or nprobe to try [default: 16 to 512 for
     /// ef, 1 to 128 for nprobe]
     #[arg(long, value_name = "N", value_delimiter = ',', value_parser = clap::value_parser!(u32).range(1..=32_768))]
@@ -212,6 +219,7 @@ impl EvaluateArgs {
             ));
         }
         let only = [
+            ("--flush", self.flush),
             ("--sweep", !self.sweep.is_empty()),
             ("--svg", self.svg.is_some()),
         ];

@@ -50,6 +50,12 @@ async fn one(
     quiet: bool,
 ) -> Result<Sweep, Failure> {
     let name = place.collection.name.clone();
+    if args.flush {
+        let progress = Progress::spin(quiet, "sealing and indexing what was written");
+        let flushed = store.flush(&name).await;
+        progress.finish();
+        flushed?;
+    }
     let settings = Settings {
         limit: args.limit(LIMIT),
         scope: args.scope(),

@@ -49,6 +49,9 @@ pub struct Sweep {
     pub metric: MetricType,
     /// Rows that were compared.
     pub rows: usize,
+    /// Rows over which the index is built: where they are fewer, the others were
+    /// compared one by one, which no setting touches.
+    pub indexed: usize,
     /// Queries that were asked.
     pub queries: usize,
     /// Hits of each.
@@ -167,6 +170,7 @@ pub async fn sweep(
         index: place.index.kind.clone(),
         metric: place.index.metric,
         rows,
+        indexed: place.index.indexed_rows,
         queries: queries.len(),
         limit: settings.limit,
         consistency: settings.consistency,
@@ -242,6 +246,8 @@ mod tests {
                 kind: kind.to_owned(),
                 metric: MetricType::Cosine,
                 nlist,
+                sealed_rows: 0,
+                indexed_rows: 0,
             },
         };
         let settings = Settings {

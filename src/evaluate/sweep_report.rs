@@ -38,6 +38,9 @@ pub fn write_table(sweeps: &[Sweep], out: &mut impl Write) -> io::Result<()> {
         }
         table.write(out)?;
         writeln!(out, "\n{}", verdict(sweep))?;
+        if let Some(doubt) = doubt(sweep) {
+            writeln!(out, "{doubt}")?;
+        }
     }
     Ok(())
 }
@@ -89,6 +92,17 @@ fn verdict(sweep: &Sweep) -> String {
     }
 }
 
+/// Why the figures are not the index's.
+fn doubt(sweep: &Sweep) -> Option<String> {
+    let partly = sweep.parameter.is_some() && sweep.indexed < sweep.rows;
+    partly.then(|| {
+        format!(
+            "warning: the index is built over {} of these rows, the others are compared one by one: add --flush",
+            sweep.indexed
+        )
+    })
+}
+
 fn recall_name(sweep: &Sweep) -> String {
     format!("recall@{}", sweep.limit)
 }
@@ -121,6 +135,7 @@ pub fn write_json(sweeps: &[Sweep], out: &mut impl Write) -> io::Result<()> {
             "index": sweep.index,
             "metric": sweep.metric,
             "rows": sweep.rows,
+            "indexed": sweep.indexed,
             "queries": sweep.queries,
             "limit": sweep.limit,
             "consistency": sweep.consistency.as_str(),
@@ -169,9 +184,13 @@ pub fn write_page(sweeps: &[Sweep], out: &mut impl Write) -> io::Result<()> {
         }
         writeln!(
             out,
-            "</tbody>\n</table>\n</div>\n<p class=\"soft\">{}.</p>\n</section>",
+            "</tbody>\n</table>\n</div>\n<p class=\"soft\">{}.</p>",
             escape(&verdict(sweep))
         )?;
+        if let Some(doubt) = doubt(sweep) {
+            writeln!(out, "<p>{}.</p>", escape(&doubt))?;
+        }
+        writeln!(out, "</section>")?;
     }
     writeln!(out, "</div>")?;
     write_end(out)

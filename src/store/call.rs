@@ -5,8 +5,8 @@ use std::time::Duration;
 use milvus::proto::common::Status;
 use milvus::proto::milvus::{
     BoolResponse, CheckHealthResponse, ConnectResponse, DescribeCollectionResponse,
-    DescribeIndexResponse, FlushResponse, GetLoadStateResponse, GetVersionResponse, MutationResult,
-    QueryResults, SearchResults, ShowCollectionsResponse,
+    DescribeIndexResponse, FlushResponse, GetFlushStateResponse, GetLoadStateResponse,
+    GetVersionResponse, MutationResult, QueryResults, SearchResults, ShowCollectionsResponse,
 };
 
 use super::connect::{Store, Stub, too_late};
@@ -43,6 +43,7 @@ replies!(
     DescribeCollectionResponse,
     DescribeIndexResponse,
     FlushResponse,
+    GetFlushStateResponse,
     GetLoadStateResponse,
     GetVersionResponse,
     MutationResult,

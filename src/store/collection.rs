@@ -47,6 +47,11 @@ pub struct Index {
     pub metric: MetricType,
     /// Its inverted lists, where it has some.
     pub nlist: Option<usize>,
+    /// Rows that are sealed, so that an index is built over them; those that were
+    /// deleted or replaced since count too.
+    pub sealed_rows: usize,
+    /// Of these, rows over which it is built.
+    pub indexed_rows: usize,
 }
 
 impl Collection {
@@ -225,6 +230,8 @@ impl Store {
                 what: "its metric type is none that we know",
             })?,
             nlist: built_with(&index.params, "nlist"),
+            sealed_rows: usize::try_from(index.total_rows).unwrap_or(0),
+            indexed_rows: usize::try_from(index.indexed_rows).unwrap_or(0),
         }))
     }
 

@@ -20,6 +20,7 @@ mod described;
 mod error;
 mod exact;
 mod filter;
+mod flush;
 mod load;
 mod parameters;
 mod partition;

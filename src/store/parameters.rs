@@ -75,6 +75,8 @@ mod tests {
             kind: kind.to_owned(),
             metric: MetricType::Cosine,
             nlist,
+            sealed_rows: 0,
+            indexed_rows: 0,
         };
         let scope = Scope::default();
         let search = VectorSearch {

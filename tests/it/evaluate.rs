@@ -27,6 +27,7 @@ fn flags_that_make_no_sense_are_bad_usage() {
         "--exact --per-query out.jsonl",
         "--svg plot.svg --relevant-by kind",
         "--sweep 16 --relevant-by kind",
+        "--flush --relevant-by kind",
         "--sample 5 --queries q.csv",
         "--template cat --relevant-by kind",
     ]
