@@ -77,23 +77,23 @@ pub(super) fn webp_has_larger_frame(bytes: &[u8]) -> bool {
     let (Some(width), Some(height)) = (length(4), length(7)) else {
         return false;
     };
-    let is_larger = |(name, data): Chunk| {
-        // Of the two formats the one whose decoder does not compare it first.
-        let size = (name == b"VP8 ").then(|| lossy_size(data)).flatten();
-        size.is_some_and(|size| size.0 > width || size.1 > height)
-    };
+    // Of the two formats the one whose decoder does not compare it first.
+    let is_larger = |data| lossy_size(data).is_some_and(|size| size.0 > width || size.1 > height);
     chunks(rest).any(|(name, data)| match name {
-        // An animation's frames have chunks of their own, behind 16 bytes.
-        b"ANMF" => chunks(data.get(16..).unwrap_or_default()).any(is_larger),
-        _ => is_larger((name, data)),
+        b"VP8 " => is_larger(data),
+        // An animation's frames have chunks of their own, behind 16 bytes. What
+        // follows one of transparency is decoded under any name.
+        b"ANMF" => chunks(data.get(16..).unwrap_or_default()).any(|(_, data)| is_larger(data)),
+        _ => false,
     })
 }
 
 /// Name and data.
 type Chunk<'a> = (&'a [u8; 4], &'a [u8]);
 
-/// Width and height of a frame in the lossy format.
+/// Width and height of a frame in the lossy format, which has this start code.
 fn lossy_size(data: &[u8]) -> Option<(u32, u32)> {
+    data.get(3..)?.strip_prefix(&[0x9D, 0x01, 0x2A])?;
     let side = |at: usize| {
         let side = u16::from_le_bytes(*data.get(at..)?.first_chunk()?);
         Some(u32::from(side & 0x3FFF))
@@ -176,6 +176,8 @@ mod tests {
             let bytes = [0, 0, 0, 0x9D, 1, 0x2A, width, 0x40, height, 0x80];
             chunk(b"VP8 ", &bytes)
         };
+        // Decoded all the same.
+        let misnamed = |frame: &[u8]| [b"VP6 ", &frame[4..]].concat();
         let animated = |frame: Vec<u8>| {
             let before = chunk(b"ALPH", &[1, 2, 3]);
             chunk(b"ANMF", &[vec![0; 16], before, frame].concat())
@@ -185,8 +187,10 @@ mod tests {
             let frame = frame(width, height);
             let still = file(&[canvas.clone(), other.clone(), frame.clone()]);
             assert_eq!(webp_has_larger_frame(&still), is_larger);
-            let moving = file(&[canvas.clone(), other.clone(), animated(frame)]);
-            assert_eq!(webp_has_larger_frame(&moving), is_larger);
+            for frame in [misnamed(&frame), frame] {
+                let moving = file(&[canvas.clone(), other.clone(), animated(frame)]);
+                assert_eq!(webp_has_larger_frame(&moving), is_larger);
+            }
         }
         assert!(!webp_has_larger_frame(&file(&[frame(97, 97)])));
         for length in 0..40 {
