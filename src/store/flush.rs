@@ -13,9 +13,9 @@ const POLL: Duration = Duration::from_millis(200);
 
 impl Store {
     /// Has Milvus seal what was written into the collection, and waits until
-    /// its index is built over it. Until then new rows are compared one by one:
-    /// 8,000 took 20 times as long on 2.3.5, which seals a segment by itself
-    /// once it is full, or idle for minutes and not small.
+    /// its index is built over it. Until then new rows are compared one by one.
+    /// By itself 2.3.5 seals a segment that is full, or idle for ten minutes and
+    /// of 16 MB at least, or a day old.
     ///
     /// # Errors
     /// The server refused, or needs longer than [`LOAD_LIMIT`].
