@@ -67,14 +67,15 @@ pub(super) fn webp_chunks(bytes: &[u8]) -> Option<&[u8]> {
 /// themselves 96 x 64 took 400 MB.
 pub(super) fn webp_has_larger_frame(bytes: &[u8]) -> bool {
     // A file of one chunk has no other size than its frame's.
-    let Some((b"VP8X", header, rest)) = bytes.get(12..).and_then(first_chunk) else {
+    let Some((b"VP8X", _, rest)) = bytes.get(12..).and_then(first_chunk) else {
         return false;
     };
+    // The decoder reads them here, however short the chunk says that it is.
     let length = |at: usize| {
-        let [low, middle, high] = *header.get(at..)?.first_chunk()?;
+        let [low, middle, high] = *bytes.get(at..)?.first_chunk()?;
         Some(u32::from_le_bytes([low, middle, high, 0]) + 1)
     };
-    let (Some(width), Some(height)) = (length(4), length(7)) else {
+    let (Some(width), Some(height)) = (length(24), length(27)) else {
         return false;
     };
     // Of the two formats the one whose decoder does not compare it first.
@@ -192,6 +193,9 @@ mod tests {
                 assert_eq!(webp_has_larger_frame(&moving), is_larger);
             }
         }
+        // A header of no bytes, and two empty chunks that make it one of 1 x 1.
+        let short = [&b"VP8X\0\0\0\0"[..], &[0; 16]].concat();
+        assert!(webp_has_larger_frame(&file(&[short, frame(2, 1)])));
         assert!(!webp_has_larger_frame(&file(&[frame(97, 97)])));
         for length in 0..40 {
             let still = file(&[canvas.clone(), frame(97, 64)]);
