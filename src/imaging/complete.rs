@@ -92,14 +92,17 @@ pub(super) fn webp_has_larger_frame(bytes: &[u8]) -> bool {
 /// Name and data.
 type Chunk<'a> = (&'a [u8; 4], &'a [u8]);
 
-/// Width and height of a frame in the lossy format, which has this start code.
+/// Width and height of a frame in the lossy format, which has this start code. A
+/// side that is cut off may be of any size: the decoder reads beyond the chunk.
 fn lossy_size(data: &[u8]) -> Option<(u32, u32)> {
     data.get(3..)?.strip_prefix(&[0x9D, 0x01, 0x2A])?;
     let side = |at: usize| {
-        let side = u16::from_le_bytes(*data.get(at..)?.first_chunk()?);
-        Some(u32::from(side & 0x3FFF))
+        let side = data.get(at..).and_then(<[u8]>::first_chunk);
+        side.map_or(u32::MAX, |side| {
+            u32::from(u16::from_le_bytes(*side) & 0x3FFF)
+        })
     };
-    Some((side(6)?, side(8)?))
+    Some((side(6), side(8)))
 }
 
 fn chunks(mut bytes: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
@@ -196,6 +199,11 @@ mod tests {
         // A header of no bytes, and two empty chunks that make it one of 1 x 1.
         let short = [&b"VP8X\0\0\0\0"[..], &[0; 16]].concat();
         assert!(webp_has_larger_frame(&file(&[short, frame(2, 1)])));
+        let cut_off = chunk(b"VP8 ", &frame(1, 1)[8..17]);
+        assert!(webp_has_larger_frame(&file(&[
+            canvas.clone(),
+            animated(cut_off)
+        ])));
         assert!(!webp_has_larger_frame(&file(&[frame(97, 97)])));
         for length in 0..40 {
             let still = file(&[canvas.clone(), frame(97, 64)]);
